@@ -1,0 +1,252 @@
+"""The cell: one place in the tree. Its life is in `life.py`; here is how its messages are handled.
+
+The hot path is `ActorRef.tell`, `wake`, `drain`.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Awaitable
+from functools import partial
+from time import perf_counter
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import ActorStopped, HandlerLimitExceeded, MailboxFull, MessageRefused, Refusal
+from actors.life import Life
+from actors.mailbox import Envelope
+from actors.tasks import OwnedTask
+
+if TYPE_CHECKING:
+    from actors.child import ChildSpec
+    from actors.system import ActorSystem
+
+
+BATCH = 64
+"""Messages that an actor handles before others get their turn."""
+
+
+class Cell(Life):
+    """The message half of a cell.
+
+    Attributes:
+        handled: Messages handled so far, in all lives.
+    """
+
+    __slots__ = ("handled",)
+
+    def __init__(self, system: ActorSystem, path: str, parent: Life | None, spec: ChildSpec[Any]) -> None:
+        super().__init__(system, path, parent, spec)
+        self.handled = 0
+
+    def wake(self) -> None:
+        """Have the messages handled soon. Only when not `ready`."""
+        self.ready = True
+        self.dispatcher.wake(self)
+
+    def look_for_work(self) -> None:
+        """Have waiting messages handled, or be ready to be woken."""
+        if self.mailbox.waiting:
+            self.mailbox.admit()
+        if self.mailbox.user or self.mailbox.urgent:
+            self.wake()
+        else:
+            self.ready = False
+
+    # -- into the mailbox -------------------------------------------------------------------------------
+
+    def put_slowly(self, entry: Any) -> None:
+        """Take an entry that is urgent, not accepted, or that found the mailbox full or closed."""
+        mailbox = self.mailbox
+        asked = type(entry) is Envelope
+        message = entry.message if asked else entry
+        urgent = type(message) in self.urgent_functions
+        if not urgent and type(message) not in self.functions and not (mailbox.closed and not self.functions):
+            raise MessageRefused(self.path, message, self.accepted())
+        if mailbox.closed:
+            if asked:
+                entry.reply.set_exception(ActorStopped(self.path))
+            self.system.dead_letters.add(self.path, message, "stopped")
+        elif urgent:
+            mailbox.put_urgent(entry)
+            self.attention = True
+            if not self.ready:
+                self.wake()
+        elif mailbox.overflow == "drop_oldest" and mailbox.user:
+            self._drop(mailbox.user.popleft())
+            mailbox.user.append(entry)
+        elif mailbox.overflow in ("drop_oldest", "drop_newest"):
+            self._drop(entry)
+        elif not asked:
+            raise MailboxFull(self.path, mailbox.limit)
+        elif mailbox.overflow == "wait":
+            mailbox.wait_for_room(entry, None)
+        else:
+            entry.reply.set_exception(MailboxFull(self.path, mailbox.limit))
+
+    def tell_self(self, message: Any) -> None:
+        """Deliver a timer's message; one that finds no room goes to dead letters."""
+        try:
+            self.ref.tell(message)
+        except MailboxFull:
+            self._drop(message)
+
+    def _drop(self, entry: Any) -> None:
+        self.mailbox.dropped += 1
+        message = entry
+        if type(entry) is Envelope:
+            message = entry.message
+            if not entry.reply.done():
+                entry.reply.set_exception(MailboxFull(self.path, self.mailbox.limit))
+        self.system.dead_letters.add(self.path, message, "overflow")
+
+    # -- out of the mailbox -----------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Handle a batch of messages; called by the dispatcher.
+
+        This is the path that must be fast, so it is spelled out rather than divided.
+        """
+        if self.state != "running":
+            return
+        actor = self.actor
+        self.attention = False
+        if self.mailbox.urgent and not self._drain_urgent():
+            return
+        user, functions = self.queue, self.functions
+        # What handlers send to their own actor waits for the next batch.
+        count = len(user)
+        if count > BATCH:
+            count = BATCH
+        for _ in range(count):
+            entry = user.popleft()
+            if type(entry) is not Envelope:
+                try:
+                    result = functions[type(entry)](actor, entry)
+                    if result is not None and type(result) is CoroutineType:
+                        self._handle_in_task(result, entry, None)
+                except Refusal as refusal:
+                    self._refuse(entry, None, refusal)
+                except Exception as error:
+                    self._break(entry, None, error)
+            else:
+                message, reply = entry.message, entry.reply
+                try:
+                    if reply.done():
+                        self.system.dead_letters.add(self.path, message, "expired")
+                        continue
+                    result = functions[type(message)](actor, message)
+                    if type(result) is CoroutineType:
+                        self._handle_in_task(result, message, reply)
+                    elif isinstance(result, Future):
+                        result.add_done_callback(partial(self._relay, message, reply))
+                    else:
+                        reply.set_result(result)
+                except Refusal as refusal:
+                    self._refuse(message, reply, refusal)
+                except Exception as error:
+                    self._break(message, reply, error)
+            if self.attention:
+                break
+        self.handled += count
+        if self.attention and not self.is_free():
+            return
+        if self.mailbox.waiting:
+            self.mailbox.admit()
+        if user or self.mailbox.urgent:
+            self.dispatcher.wake(self)
+        else:
+            self.ready = False
+
+    def _drain_urgent(self) -> bool:
+        """Handle all urgent messages; return whether the actor is still free after that."""
+        urgent = self.mailbox.urgent
+        while urgent and self.is_free():
+            entry = urgent.popleft()
+            message, reply = (entry.message, entry.reply) if type(entry) is Envelope else (entry, None)
+            self.handled += 1
+            try:
+                result = self.urgent_functions[type(message)](self.actor, message)
+                if type(result) is CoroutineType:
+                    self._handle_in_task(result, message, reply)
+                elif reply is not None:
+                    self._answer(message, reply, result)
+            except Refusal as refusal:
+                self._refuse(message, reply, refusal)
+            except Exception as error:
+                self._break(message, reply, error)
+        return self.is_free()
+
+    def _answer(self, message: Any, reply: Future[Any], result: Any) -> None:
+        if isinstance(result, Future):
+            result.add_done_callback(partial(self._relay, message, reply))
+        elif reply.done():
+            self.system.dead_letters.add(self.path, message, "late_reply")
+        else:
+            reply.set_result(result)
+
+    def _relay(self, message: Any, reply: Future[Any], result: Future[Any]) -> None:
+        """Pass a deferred answer on to the asker."""
+        error = ActorStopped(self.path) if result.cancelled() else result.exception()
+        if reply.done():
+            self.system.dead_letters.add(self.path, message, "late_reply", error)
+        elif error is not None:
+            reply.set_exception(error)
+        else:
+            reply.set_result(result.result())
+
+    def _refuse(self, message: Any, reply: Future[Any] | None, refusal: Refusal) -> None:
+        if reply is not None and not reply.done():
+            reply.set_exception(refusal)
+        else:
+            self.system.dead_letters.add(self.path, message, "refused", refusal)
+
+    def _break(self, message: Any, reply: Future[Any] | None, error: BaseException) -> None:
+        """End this life because of a handler's failure. The message is not replayed."""
+        error.add_note(f"while {self.path} handled {type(message).__name__}")
+        if reply is not None and not reply.done():
+            reply.set_exception(error)
+        self.system.dead_letters.add(self.path, message, "failed", error)
+        self.fail(error, message)
+
+    def _handle_in_task(
+        self, coroutine: CoroutineType[Any, Any, Any], message: Any, reply: Future[Any] | None
+    ) -> None:
+        self.attention = True
+        self.current = OwnedTask(type(message).__name__)
+        self.system.start_soon(self._run_handler, self.current, coroutine, message, reply, name=self.path)
+
+    async def _run_handler(
+        self,
+        task: OwnedTask,
+        coroutine: Awaitable[Any],
+        message: Any,
+        reply: Future[Any] | None,
+    ) -> None:
+        assert self.actor is not None
+        limit_s = self.actor.handler_limit_s
+        timer = self.system.timers.call_later(limit_s, task.cancel) if limit_s is not None else None
+        began = perf_counter()
+        failure: BaseException | None = None
+        try:
+            result = await task.run(coroutine)
+            if reply is not None and not task.cancelled:
+                self._answer(message, reply, result)
+        except Refusal as refusal:
+            self._refuse(message, reply, refusal)
+        except Exception as error:
+            failure = error
+        finally:
+            self.busy_s += perf_counter() - began
+            if timer is not None:
+                timer.cancel()
+            self.become_idle()
+        if task.cancelled and failure is None:
+            if self.state == "running":
+                failure = HandlerLimitExceeded(self.path, message, limit_s or 0.0)
+            elif reply is not None and not reply.done():
+                reply.set_exception(ActorStopped(self.path))
+        if failure is not None:
+            self._break(message, reply, failure)
+        elif self.state == "running":
+            self.look_for_work()

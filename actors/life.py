@@ -1,0 +1,411 @@
+"""An actor's lives: start, failure, stop. What survives a restart stays here; the actor itself does not."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import anyio
+
+from actors import errors
+from actors.actor import Actor, ActorContext
+from actors.events import ActorFailed, ActorRestarted, ActorStarted, ActorStopped, Failure
+from actors.mailbox import Envelope, Mailbox
+from actors.ref import ActorRef
+from actors.tasks import OwnedTask
+from actors.timers import RepeatingTimer, Timer
+
+if TYPE_CHECKING:
+    from actors.child import Child, ChildSpec
+    from actors.supervisor import Supervisor
+    from actors.system import ActorSystem
+
+State: TypeAlias = Literal["starting", "running", "stopping", "down", "stopped"]
+"""`down`: failed or suspended; its mailbox is kept while its supervisor decides."""
+
+_log = logging.getLogger("actors")
+
+
+class Life(abc.ABC):
+    """The lifecycle half of a cell.
+
+    Attributes:
+        ready: Whether a sender need not wake the actor: it stands in the dispatcher's queue, or cannot run
+            now and will look for itself when it can.
+        ref: The one reference object; all who know the actor share it.
+        attention: Whether the batch that is being handled must be left: the state changed, or something
+            urgent came.
+        busy_s: Seconds spent in handlers, the waiting of asynchronous ones included.
+        current: The handler, or `on_start`, that runs as a task now.
+        queue: The mailbox's user lane, here for the sake of the hot path; so are the next two.
+        dispatcher: The system's.
+        new_future: The loop's maker of futures.
+        children: A supervisor's children, by name and in order; they survive its restarts.
+        restarts: Lives that began after a failure.
+    """
+
+    __slots__ = (
+        "_idle",
+        "_keep_mailbox",
+        "_started",
+        "_stop_requested",
+        "_stopped",
+        "_tasks",
+        "_timers",
+        "actor",
+        "attention",
+        "busy_s",
+        "children",
+        "current",
+        "dispatcher",
+        "functions",
+        "last_failure",
+        "mailbox",
+        "new_future",
+        "parent",
+        "path",
+        "queue",
+        "ready",
+        "ref",
+        "restarts",
+        "spec",
+        "state",
+        "system",
+        "urgent_functions",
+    )
+
+    def __init__(self, system: ActorSystem, path: str, parent: Life | None, spec: ChildSpec[Any]) -> None:
+        self.system = system
+        self.path = path
+        self.parent = parent
+        self.spec = spec
+        self.ref: ActorRef[Any] = ActorRef(self)
+        self.actor: Actor[Any] | None = None
+        self.functions: dict[type, Callable[[Any, Any], Any]] = {}
+        self.urgent_functions: dict[type, Callable[[Any, Any], Any]] = {}
+        self.mailbox = Mailbox(Actor.mailbox_capacity, Actor.overflow)
+        self.queue = self.mailbox.user
+        self.dispatcher = system.dispatcher
+        self.new_future = system.loop.create_future
+        self.state: State = "down"
+        self.ready = True
+        self.current: OwnedTask | None = None
+        self.attention = False
+        self.busy_s = 0.0
+        self.children: dict[str, Child] | None = None
+        self.restarts = 0
+        self.last_failure: Failure | None = None
+        self._keep_mailbox = False
+        self._stop_requested = False
+        self._tasks: set[OwnedTask] | None = None
+        self._timers: set[Timer | RepeatingTimer] | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._started: asyncio.Future[None] | None = None
+        self._stopped: asyncio.Future[None] | None = None
+
+    @abc.abstractmethod
+    def look_for_work(self) -> None:
+        """Have waiting messages handled, or be ready to be woken."""
+
+    @abc.abstractmethod
+    def drain(self) -> None:
+        """Handle at most one batch of messages."""
+
+    @abc.abstractmethod
+    def wake(self) -> None:
+        """Have the messages handled soon. Only when not `ready`."""
+
+    @abc.abstractmethod
+    def put_slowly(self, entry: Any) -> None:
+        """Take an entry that is urgent, not accepted, or that found the mailbox full or closed."""
+
+    @abc.abstractmethod
+    def tell_self(self, message: Any) -> None:
+        """Deliver a timer's message."""
+
+    def accepted(self) -> tuple[str, ...]:
+        """Return the names of the message types that are accepted."""
+        return tuple(sorted(message.__name__ for message in (*self.functions, *self.urgent_functions)))
+
+    def is_free(self) -> bool:
+        """Whether it can handle a message now."""
+        return self.state == "running" and self.current is None
+
+    # -- start ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin a life. The actor must be `down` or `stopped`; it may be running when this returns."""
+        self.state = "starting"
+        self.ready = True
+        try:
+            actor = self.spec.factory()
+        except Exception as error:
+            self.mailbox.reopen()
+            self.fail(error)
+            return
+        kind = type(actor)
+        actor.context = ActorContext(self)
+        self.actor = actor
+        self.functions = kind.functions
+        self.urgent_functions = kind.urgent_functions
+        self.mailbox.reconfigure(kind.mailbox_capacity, kind.overflow)
+        self.mailbox.reopen()
+        if kind.on_start is Actor.on_start:
+            self._has_started()
+        else:
+            self.current = OwnedTask("on_start")
+            self.system.start_soon(self._run_start, self.current, actor, name=self.path)
+
+    def started(self) -> asyncio.Future[None]:
+        """Return a future of how the start that is under way ends: resolved, or failed with `StartFailed`."""
+        started = self._started
+        if started is None:
+            started = self.system.loop.create_future()
+            if self.state == "running":
+                started.set_result(None)
+            elif self.state != "starting":
+                cause = self.last_failure
+                started.set_exception(errors.StartFailed(self.path, RuntimeError(str(cause or self.state))))
+            else:
+                self._started = started
+        return started
+
+    async def _run_start(self, task: OwnedTask, actor: Actor[Any]) -> None:
+        timeout_s = actor.start_timeout_s
+        timer = self.system.timers.call_later(timeout_s, task.cancel) if timeout_s is not None else None
+        failure: Exception | None = None
+        try:
+            await task.run(actor.on_start())
+        except Exception as error:
+            failure = error
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self.become_idle()
+        if self.state != "starting":
+            return
+        if failure is None and task.cancelled:
+            failure = errors.StartTimeout(self.path, timeout_s or 0.0)
+        if failure is not None:
+            failure.add_note(f"while {self.path} started")
+            self.fail(failure)
+        else:
+            self._has_started()
+
+    def _has_started(self) -> None:
+        self.state = "running"
+        if self.last_failure is not None:
+            self.restarts += 1
+            self.system.events.publish(ActorRestarted(path=self.path, restarts=self.restarts))
+        else:
+            self.system.events.publish(ActorStarted(path=self.path))
+        if self._started is not None:
+            if not self._started.done():
+                self._started.set_result(None)
+            self._started = None
+        if self.parent is not None:
+            self._supervisor().child_started(self)
+        self.look_for_work()
+
+    # -- failure ----------------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException, message: Any = None) -> None:
+        """End this life with a failure; the supervisor decides what follows."""
+        if self.state not in ("starting", "running"):
+            # It was ending anyway: a second failure changes nothing, but nobody should have to guess at it.
+            _log.warning("%s failed while %s", self.path, self.state, exc_info=error)
+            return
+        was_starting = self.state == "starting"
+        self.state = "down"
+        self.attention = True
+        self.ready = True
+        self.last_failure = Failure(
+            type(error).__name__, str(error), message=None if message is None else type(message).__name__
+        )
+        self.system.events.publish(ActorFailed(path=self.path, failure=self.last_failure, error=error))
+        if was_starting and self._started is not None:
+            if not self._started.done():
+                self._started.set_exception(errors.StartFailed(self.path, error))
+            self._started = None
+        self._tear_down(error, patient=False)
+
+    # -- stop -------------------------------------------------------------------------------------------
+
+    def stop(self, *, keep_mailbox: bool = False) -> asyncio.Future[None]:
+        """End this life in order; the future that is returned is resolved when it has ended.
+
+        The current handler is finished, then `on_stop` runs, both within the actor's deadline; what is left
+        after it is cancelled.
+
+        Args:
+            keep_mailbox: Suspend: the messages that wait are kept for the next life. A stop for good that
+                comes on top is stronger.
+        """
+        if self._stopped is None:
+            self._stopped = self.system.loop.create_future()
+        stopped = self._stopped
+        if self._stop_requested:
+            self._keep_mailbox = self._keep_mailbox and keep_mailbox
+            return stopped
+        self._stop_requested = True
+        self._keep_mailbox = keep_mailbox
+        if self.state in ("starting", "running"):
+            patient = self.state == "running"
+            self.state = "stopping"
+            self.attention = True
+            self.ready = True
+            self._tear_down(None, patient=patient)
+        elif self.actor is None:
+            self._has_ended()
+        # Otherwise a failed life is being torn down, and its end is the end that was asked for.
+        return stopped
+
+    def close_mailbox(self) -> None:
+        """Answer all who wait, and accept nothing until the next start."""
+        self.mailbox.close()
+        for entry, room in self.mailbox.take_all():
+            message = entry
+            if isinstance(entry, Envelope):
+                message = entry.message
+                if not entry.reply.done():
+                    entry.reply.set_exception(errors.ActorStopped(self.path))
+            if room is not None:
+                room.set_exception(errors.ActorStopped(self.path))
+            else:
+                self.system.dead_letters.add(self.path, message, "stopped")
+
+    def _tear_down(self, reason: BaseException | None, *, patient: bool) -> None:
+        for timer in self._timers or ():
+            timer.cancel()
+        self._timers = None
+        actor = self.actor
+        if actor is None or (self.current is None and not self._tasks and type(actor).on_stop is Actor.on_stop):
+            self._is_down()
+        else:
+            self.system.start_soon(self._run_tear_down, actor, reason, patient, name=f"{self.path}:stop")
+
+    async def _run_tear_down(self, actor: Actor[Any], reason: BaseException | None, patient: bool) -> None:
+        deadline_s = self.spec.stop_deadline_s(actor)
+        with anyio.move_on_after(deadline_s) as limit:
+            if self.current is not None:
+                if not patient:
+                    self.current.cancel()
+                await self._until_idle()
+            try:
+                await actor.on_stop(reason)
+            except Exception:
+                _log.exception("%s failed while it stopped", self.path)
+        if limit.cancelled_caught:
+            _log.error("%s did not stop within %g s: cancelled", self.path, deadline_s)
+        if self.current is not None:
+            self.current.cancel()
+            await self._until_idle()
+        for task in tuple(self._tasks or ()):
+            task.cancel()
+        for task in tuple(self._tasks or ()):
+            await task.wait()
+        self._is_down()
+
+    async def _until_idle(self) -> None:
+        while self.current is not None:
+            if self._idle is None:
+                self._idle = self.system.loop.create_future()
+            await asyncio.shield(self._idle)
+
+    def become_idle(self) -> None:
+        """Note that the task of the current handler has ended."""
+        self.current = None
+        if self._idle is not None:
+            self._idle.set_result(None)
+            self._idle = None
+
+    def _is_down(self) -> None:
+        self.actor = None
+        self._tasks = None
+        self.state = "down"
+        if self._stop_requested:
+            self._has_ended()
+        elif self.parent is not None:
+            self._supervisor().child_failed(self)
+        else:
+            self.system.root_failed()
+
+    def _has_ended(self) -> None:
+        suspended = self._keep_mailbox
+        self._stop_requested = self._keep_mailbox = False
+        if not suspended:
+            self.state = "stopped"
+            self.close_mailbox()
+            self.system.events.publish(ActorStopped(path=self.path))
+        if self._started is not None:
+            if not self._started.done():
+                self._started.set_exception(errors.StartFailed(self.path, errors.ActorStopped(self.path)))
+            self._started = None
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None and not stopped.done():
+            stopped.set_result(None)
+        if self.parent is not None and not suspended:
+            self._supervisor().child_ended(self)
+
+    def _supervisor(self) -> Supervisor:
+        from actors.supervisor import Supervisor
+
+        # A supervisor outlives its children's lives: it takes them down before it ends itself.
+        assert self.parent is not None
+        assert isinstance(self.parent.actor, Supervisor)
+        return self.parent.actor
+
+    # -- tasks and timers of the present life -------------------------------------------------------------
+
+    def start_task(
+        self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
+    ) -> OwnedTask:
+        """Run an async function that ends with this life at the latest."""
+        task = OwnedTask(name)
+        if self._tasks is None:
+            self._tasks = set()
+        self._tasks.add(task)
+        self.system.start_soon(self._run_task, task, function, args, name=f"{self.path}:{name}")
+        return task
+
+    async def _run_task(
+        self, task: OwnedTask, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]
+    ) -> None:
+        failure: Exception | None = None
+        try:
+            await task.run(function(*args))
+        except Exception as error:
+            failure = error
+        finally:
+            if self._tasks is not None:
+                self._tasks.discard(task)
+            task.ended()
+        if failure is not None:
+            failure.add_note(f"in the task {task.name!r} of {self.path}")
+            self.fail(failure)
+
+    def schedule(self, delay_s: float, message: Any) -> Timer:
+        """Tell the actor something later in this life."""
+
+        def fire() -> None:
+            owned.discard(timer)
+            self.tell_self(message)
+
+        owned = self._owned_timers()
+        timer = self.system.timers.call_later(delay_s, fire)
+        owned.add(timer)
+        return timer
+
+    def schedule_every(self, interval_s: float, message: Any) -> RepeatingTimer:
+        """Tell the actor something at a fixed rate in this life."""
+        timer = RepeatingTimer(self.system.timers, interval_s, lambda: self.tell_self(message))
+        self._owned_timers().add(timer)
+        return timer
+
+    def _owned_timers(self) -> set[Timer | RepeatingTimer]:
+        if self._timers is None:
+            self._timers = set()
+        return self._timers

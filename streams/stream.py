@@ -1,0 +1,179 @@
+"""The contract of a stream: what it gives the daemon, and all that the daemon gives it.
+
+A stream knows nothing of the daemon but its context, so that the same code runs as an actor on the shared
+loop, in a process of its own, in the sandbox and live.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from streams.booking import BookName, LedgerRef
+
+if TYPE_CHECKING:
+    import aiohttp
+    from structlog.typing import FilteringBoundLogger
+
+SettingsT = TypeVar("SettingsT", bound=msgspec.Struct)
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A stream's own answer to "can you earn now?".
+
+    Attributes:
+        ready: Whether a customer who comes now is served.
+        detail: Why not, or a line on how it goes.
+    """
+
+    ready: bool
+    detail: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What an instance may use.
+
+    Attributes:
+        max_request_bytes: Largest request body that it reads.
+        max_response_bytes: Largest response that it makes.
+        request_timeout_s: How long one customer's request may take.
+    """
+
+    max_request_bytes: int = 256 * 1024
+    max_response_bytes: int = 192 * 1024
+    request_timeout_s: float = 15.0
+
+
+class StreamContext(Generic[SettingsT]):
+    """Everything a running instance has; made anew for each start.
+
+    Attributes:
+        id: The instance's id, `api_services-007`.
+        stream: The stream's name.
+        directory: Its own directory, 0700; the only place it writes to.
+        host: The address it listens on.
+        port: The port it listens on.
+        settings: Its validated settings.
+        book: The set of accounts it books in by default.
+        ledger: Where bookings are made.
+        log: A logger bound to the instance.
+        now: The time, aware UTC.
+        monotonic: Seconds for intervals.
+        limits: What it may use.
+        http: Makes the shared HTTP client session when called (the session is the fleet's: never close it).
+        secret: Reads a secret of `.env` by name; None where it is not set.
+    """
+
+    __slots__ = (
+        "book",
+        "directory",
+        "host",
+        "http",
+        "id",
+        "ledger",
+        "limits",
+        "log",
+        "monotonic",
+        "now",
+        "port",
+        "secret",
+        "settings",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002 - the field's word
+        stream: str,
+        directory: Path,
+        host: str,
+        port: int,
+        settings: SettingsT,
+        book: BookName,
+        ledger: LedgerRef,
+        log: FilteringBoundLogger,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        limits: Limits,
+        http: Callable[[], aiohttp.ClientSession],
+        secret: Callable[[str], str | None],
+    ) -> None:
+        self.id = id
+        self.stream = stream
+        self.directory = directory
+        self.host = host
+        self.port = port
+        self.settings = settings
+        self.book = book
+        self.ledger = ledger
+        self.log = log
+        self.now = now
+        self.monotonic = monotonic
+        self.limits = limits
+        self.http = http
+        self.secret = secret
+
+
+class Stream(abc.ABC, Generic[SettingsT]):
+    """A kind of earning; one object is one running instance.
+
+    The order of calls is `restore` (where there is a checkpoint), `start`, `run`, `stop`. A failure in any
+    of them fails the instance, and its supervisor decides. Constructors do no work.
+
+    Attributes:
+        name: The stream's name in the catalog.
+        settings_type: The struct that an instance's settings are validated with.
+    """
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type[msgspec.Struct]]
+
+    def __init__(self, context: StreamContext[SettingsT]) -> None:
+        self.context = context
+
+    @classmethod
+    @abc.abstractmethod
+    def blueprint(cls, n: int) -> Sequence[SettingsT]:
+        """Return n distinct settings: n different businesses."""
+
+    @abc.abstractmethod
+    async def start(self) -> None:
+        """Open what is needed; when it returns, `health` may say ready."""
+
+    async def run(self) -> None:
+        """Work until cancelled. Returning early is fine for a stream that only serves."""
+
+    @abc.abstractmethod
+    async def stop(self) -> None:
+        """Finish what is in progress and close. Also called after a failure, and after a start that failed."""
+
+    @abc.abstractmethod
+    def health(self) -> Health:
+        """Answer quickly, without I/O."""
+
+    def pause(self) -> None:
+        """Take no new work until `resume`."""
+
+    def resume(self) -> None:
+        """Take work again."""
+
+    def checkpoint(self) -> bytes:
+        """Return what `restore` needs to go on elsewhere; everything that is not in the ledger or its files."""
+        return b""
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Take up a former `checkpoint`."""
+
+    def funnel(self) -> dict[str, int]:
+        """Return counts from what was seen to what was earned, in that order, since the start."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what an operator wants to see of this stream beyond the common fields."""
+        return {}
