@@ -1,0 +1,139 @@
+"""`fleet_config.json`: which streams run, how many instances of each, and where they listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from config.errors import Fault
+from config.names import Name
+
+Mode: TypeAlias = Literal["sandbox", "live"]
+"""Whether the far side is the daemon's own paper world or the real one."""
+
+Isolation: TypeAlias = Literal["actor", "process"]
+"""Where an instance runs: on the daemon's loop, or in a child process with limits of its own."""
+
+Host: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[0-9A-Za-z:._-]+$(?!\n)",
+        description="an IP address or a host's name",
+    ),
+]
+"""Where to listen."""
+
+MULTIPLIERS: Mapping[str, float] = MappingProxyType(
+    {
+        "crypto_arbitrage": 2.5,
+        "data_harvesting": 1.8,
+        "content_monetization": 2.2,
+        "api_services": 3.0,
+        "affiliate_marketing": 2.8,
+    }
+)
+"""What a unit of resource is expected to earn before there is evidence, by stream."""
+
+UNKNOWN_MULTIPLIER = 1.0
+"""The multiplier of a stream that nothing is known of (a plugin's)."""
+
+DEFAULT_COUNT = 20
+"""Instances of a stream unless the file says otherwise."""
+
+_HIGHEST_PORT = 65_535
+
+
+class StreamPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wanted of one stream.
+
+    Attributes:
+        count: Instances that run.
+        multiplier: The stream's prior weight. It never multiplies money.
+        isolation: Where its instances run.
+        settings: What the stream's default settings are overlaid with; the stream validates it.
+    """
+
+    count: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = DEFAULT_COUNT
+    multiplier: Annotated[float, msgspec.Meta(gt=0, le=1000)] = UNKNOWN_MULTIPLIER
+    isolation: Isolation = "actor"
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fleet, and what the daemon as a whole needs.
+
+    Attributes:
+        mode: The paper world, or the real one.
+        port_base: Instance n listens on this port plus n.
+        chaos: Allow `chaos.crash` and `chaos.freeze`.
+        host: The address that instances listen on.
+        seed: The seed of everything random in the sandbox.
+        control_group: The system group whose members may use the control socket besides owner and root.
+        sandbox_calls_per_minute: What the sandbox's customers call each instance with; 15 is five calls a
+            second over 20 instances.
+        stop_deadline_s: Seconds that a graceful stop may take before what is left is cancelled.
+        log_max_bytes: Size at which `log/automate.jsonl` is rotated.
+        instance_log_max_bytes: Size at which an instance's `instance.jsonl` is rotated.
+        log_files_kept: Rotated files that are kept of each log.
+        streams: The plan of each stream. A stream that is not named here does not run.
+    """
+
+    mode: Mode = "sandbox"
+    port_base: Annotated[int, msgspec.Meta(ge=1, le=_HIGHEST_PORT)] = 7800
+    chaos: bool = False
+    host: Host = "127.0.0.1"
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    control_group: Name | None = None
+    sandbox_calls_per_minute: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 15
+    stop_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 20
+    log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 16 * 1024 * 1024
+    instance_log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 1024 * 1024
+    log_files_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
+
+
+def multipliers_of(streams: Iterable[str]) -> dict[str, float]:
+    """Return the multiplier of each stream by name: what `ConfigStore` takes, where nothing else is known."""
+    return {name: MULTIPLIERS.get(name, UNKNOWN_MULTIPLIER) for name in streams}
+
+
+def default_fleet(streams: Mapping[str, float]) -> Fleet:
+    """Return the fleet of a first start: `DEFAULT_COUNT` instances of every stream that exists.
+
+    Args:
+        streams: The multiplier of each stream of this installation.
+    """
+    return Fleet(streams={name: StreamPlan(multiplier=weight) for name, weight in streams.items()})
+
+
+def complete_fleet(document: object, streams: Mapping[str, float]) -> object:
+    """Return a valid file's content with what it leaves open and a struct's defaults cannot know.
+
+    Where `streams` is absent, all streams of the installation run; where a stream's plan has no
+    multiplier, it gets that stream's own.
+    """
+    if not isinstance(document, dict):
+        return document
+    if "streams" not in document:
+        return {**document, "streams": msgspec.to_builtins(default_fleet(streams).streams)}
+    plans = {
+        name: {**plan, "multiplier": plan.get("multiplier", streams.get(name, UNKNOWN_MULTIPLIER))}
+        for name, plan in document["streams"].items()
+    }
+    return {**document, "streams": plans}
+
+
+def port_faults(fleet: Fleet) -> Iterator[Fault]:
+    """Yield a fault where the fleet has more instances than there are ports above its base."""
+    total = sum(plan.count for plan in fleet.streams.values())
+    if fleet.port_base + total > _HIGHEST_PORT:
+        yield Fault(
+            "$.port_base",
+            f"at most {_HIGHEST_PORT - total}, so that {total} instances have a port each",
+            str(fleet.port_base),
+        )
