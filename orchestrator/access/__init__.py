@@ -1,0 +1,1 @@
+"""Access: the control socket, its methods, and the command line."""

@@ -1,0 +1,1 @@
+"""The methods that people and programs call, one file a topic."""

@@ -1,0 +1,76 @@
+"""`keys.*`: customers' keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actors import ActorRef
+from orchestrator.access.dispatch import Methods, Session
+from orchestrator.access.methods.system import Accepted
+from orchestrator.fleet import messages
+from streams.metering.selling import KeyInfo, NewKey
+
+_ASK_S = 10.0
+
+
+class CreateParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The terms of a key; what is left open follows the plan."""
+
+    instance: str
+    plan: str | None = None
+    quota: int | None = None
+    rate: float | None = None
+    credit: str | None = None
+    label: str = ""
+
+
+class ListParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose keys."""
+
+    instance: str
+    limit: int = 100
+    cursor: str | None = None
+
+
+class RevokeParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which key."""
+
+    instance: str
+    id: str
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    """Some keys, and where to go on."""
+
+    items: tuple[KeyInfo, ...]
+    next_cursor: str | None
+
+
+def register_keys(methods: Methods, fleet: ActorRef[Any]) -> None:
+    """Register the methods; `fleet` is the deployment manager."""
+
+    @methods.register("keys.create")
+    async def create(params: CreateParams, session: Session) -> NewKey:
+        """Make a key. It is shown this once and kept nowhere."""
+        asked = messages.CreateInstanceKey(
+            params.instance, params.plan, params.quota, params.rate, params.credit, params.label
+        )
+        made: NewKey = await fleet.ask(asked, _ASK_S)
+        return made
+
+    @methods.register("keys.list")
+    async def list_keys(params: ListParams, session: Session) -> KeyPage:
+        """List the keys of an instance, oldest first."""
+        keys: tuple[KeyInfo, ...] = await fleet.ask(messages.ListInstanceKeys(params.instance), _ASK_S)
+        ids = [key.id for key in keys]
+        begin = ids.index(params.cursor) + 1 if params.cursor in ids else 0
+        end = begin + min(max(params.limit, 1), 1000)
+        return KeyPage(keys[begin:end], ids[end - 1] if end < len(keys) else None)
+
+    @methods.register("keys.revoke")
+    async def revoke(params: RevokeParams, session: Session) -> Accepted:
+        """Put a key out of force for ever."""
+        await fleet.ask(messages.RevokeInstanceKey(params.instance, params.id), _ASK_S)
+        return Accepted()

@@ -1,0 +1,175 @@
+"""`system.*`: the daemon as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib.metadata import version
+from time import monotonic
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import psutil
+
+from actors import ActorRef, ActorSystem, ActorVitals
+from config.fleet import Mode
+from orchestrator.access.dispatch import Methods, NoParams, Session
+from orchestrator.fleet.messages import Summarise
+from orchestrator.fleet.view import FleetSummary
+from orchestrator.money.messages import ReadTotals
+from orchestrator.money.report import Totals
+from streams.money import format_amount, parse_amount
+
+DaemonState: TypeAlias = Literal["starting", "running", "reloading", "stopping"]
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The daemon is there."""
+
+    pong: bool
+    version: str
+
+
+class ServiceCount(msgspec.Struct, frozen=True):
+    """Services that run, of all there are."""
+
+    up: int
+    total: int
+
+
+class Books(msgspec.Struct, frozen=True):
+    """Income less cost, posted, by asset, as decimal text. The two are never added together."""
+
+    paper: dict[str, str]
+    live: dict[str, str]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The daemon at one moment.
+
+    Attributes:
+        state: What it is doing.
+        mode: Sandbox or live.
+        uptime_s: Seconds since its start.
+        services: The actors right below the root.
+        instances: The fleet in numbers.
+        cpu_percent: Of one core, since the last call.
+        memory_percent: Of the machine's memory.
+        memory_bytes: Resident.
+        books: What was earned.
+        version: The daemon's.
+        pid: Its process.
+        home: Where it keeps everything.
+        log_file: Where it logs.
+    """
+
+    state: DaemonState
+    mode: Mode
+    uptime_s: float
+    services: ServiceCount
+    instances: FleetSummary
+    cpu_percent: float
+    memory_percent: float
+    memory_bytes: int
+    books: Books
+    version: str
+    pid: int
+    home: str
+    log_file: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """It will be done."""
+
+    accepted: bool = True
+
+
+class SystemMethods(msgspec.Struct, frozen=True):
+    """What the methods work on.
+
+    Attributes:
+        system: The actors.
+        fleet: The deployment manager.
+        ledger: The ledger.
+        state: Reads what the daemon is doing.
+        mode: Reads its mode.
+        home: Its home.
+        log_file: Its log.
+        shut_down: Asks it to drain and exit.
+        reload: Rereads the configuration; raises what is wrong with it.
+    """
+
+    system: ActorSystem
+    fleet: ActorRef[Summarise]
+    ledger: ActorRef[ReadTotals]
+    state: Callable[[], DaemonState]
+    mode: Callable[[], Mode]
+    home: str
+    log_file: str
+    shut_down: Callable[[str], object]
+    reload: Callable[[], Any]
+
+
+def register_system(methods: Methods, on: SystemMethods) -> None:
+    """Register the methods."""
+    began = monotonic()
+    process = psutil.Process()
+    process.cpu_percent()
+    release = version("automate-everything")
+
+    @methods.register("system.ping")
+    def ping(params: NoParams, session: Session) -> Pong:
+        """Say that the daemon is there."""
+        return Pong(True, release)
+
+    @methods.register("system.status")
+    async def status(params: NoParams, session: Session) -> Status:
+        """Describe the daemon, its fleet, and what was earned."""
+        summary, paper, live = await asyncio.gather(
+            on.fleet.ask(Summarise(), 5.0),
+            on.ledger.ask(ReadTotals("paper"), 10.0),
+            on.ledger.ask(ReadTotals("live"), 10.0),
+        )
+        services = on.system.tree().children
+        return Status(
+            state=on.state(),
+            mode=on.mode(),
+            uptime_s=round(monotonic() - began, 3),
+            services=ServiceCount(sum(service.condition == "running" for service in services), len(services)),
+            instances=summary,
+            cpu_percent=process.cpu_percent(),
+            memory_percent=round(process.memory_percent(), 2),
+            memory_bytes=process.memory_info().rss,
+            books=Books(net_of(paper), net_of(live)),
+            version=release,
+            pid=process.pid,
+            home=on.home,
+            log_file=on.log_file,
+        )
+
+    @methods.register("system.tree")
+    def tree(params: NoParams, session: Session) -> ActorVitals:
+        """Describe every actor: state, mailbox, restarts, last failure."""
+        return on.system.tree()
+
+    @methods.register("system.shutdown")
+    def shutdown(params: NoParams, session: Session) -> Accepted:
+        """Drain and exit."""
+        on.shut_down(session.origin)
+        return Accepted()
+
+    @methods.register("system.reload")
+    async def reload(params: NoParams, session: Session) -> Accepted:
+        """Reread the configuration; what is wrong in it changes nothing."""
+        await on.reload()
+        return Accepted()
+
+
+def net_of(totals: Totals) -> dict[str, str]:
+    """Return what was earned less what was spent, posted only, by asset."""
+    units: dict[str, int] = {}
+    for item in totals.items:
+        if item.state == "posted":
+            sign = 1 if item.kind == "income" else -1
+            units[item.asset] = units.get(item.asset, 0) + sign * parse_amount(item.amount, item.asset)
+    return {asset: format_amount(net, asset) for asset, net in units.items()}

@@ -1,0 +1,94 @@
+"""`events.subscribe` and `logs.tail`: what happens, while it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors import ActorContext
+from orchestrator.access import jsonrpc
+from orchestrator.access.dispatch import Methods, Session
+from orchestrator.access.jsonrpc import RpcError
+from orchestrator.events import Event, EventBus
+from orchestrator.logs import MAX_TAIL_LINES, UnknownLevelError, tail
+
+MAX_TOPICS = 100
+
+
+class SubscribeParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which events: names, or patterns such as `instance.*` and `*`."""
+
+    topics: tuple[str, ...]
+
+
+class Subscribed(msgspec.Struct, frozen=True):
+    """The topics that will come as `events.event` on this connection."""
+
+    topics: tuple[str, ...]
+
+
+class TailParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which lines of the log."""
+
+    lines: int = 50
+    follow: bool = False
+    level: str | None = None
+    instance: str | None = None
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """Lines of the log; those that follow come as `logs.line` on this connection."""
+
+    items: tuple[Any, ...]
+    following: bool
+
+
+def register_watching(methods: Methods, events: EventBus, log_file: Path, owner: ActorContext[Any]) -> None:
+    """Register the methods.
+
+    Args:
+        methods: The registry.
+        events: The daemon's events.
+        log_file: The daemon's log.
+        owner: The actor whose tasks follow the log.
+    """
+
+    @methods.register("events.subscribe")
+    def subscribe(params: SubscribeParams, session: Session) -> Subscribed:
+        """Have events sent as `events.event` on this connection, until it ends."""
+        if not params.topics or len(params.topics) > MAX_TOPICS:
+            raise RpcError(jsonrpc.INVALID_PARAMS, f"topics must name 1 to {MAX_TOPICS} events or patterns")
+
+        def send(event: Event) -> None:
+            session.notify("events.event", {"event": event.name, "timestamp": event.at, **_plain(event.fields)})
+
+        session.on_close(events.subscribe(params.topics, send))
+        return Subscribed(params.topics)
+
+    @methods.register("logs.tail")
+    async def tail_logs(params: TailParams, session: Session) -> Tail:
+        """Show the last lines of the log; with `follow`, those that come are sent as `logs.line`."""
+        if not 0 <= params.lines <= MAX_TAIL_LINES:
+            raise RpcError(jsonrpc.INVALID_PARAMS, f"lines must be from 0 to {MAX_TAIL_LINES}")
+        try:
+            last = tail(log_file, lines=params.lines, level=params.level, instance=params.instance)
+            items = [msgspec.Raw(line) async for line in last]
+        except UnknownLevelError as error:
+            raise RpcError(jsonrpc.INVALID_PARAMS, str(error)) from error
+        if params.follow:
+            task = owner.start_task(_follow, params, session, name="logs.tail")
+            session.on_close(task.cancel)
+        return Tail(tuple(items), params.follow)
+
+    async def _follow(params: TailParams, session: Session) -> None:
+        async for line in tail(log_file, lines=0, follow=True, level=params.level, instance=params.instance):
+            if not session.notify("logs.line", msgspec.Raw(line)):
+                return
+            await asyncio.sleep(0)
+
+
+def _plain(fields: dict[str, Any]) -> Any:
+    return msgspec.to_builtins(fields, enc_hook=str)

@@ -1,0 +1,96 @@
+"""What people and the journal see on standard error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import structlog
+
+from orchestrator.logs.exceptions import as_text
+from orchestrator.logs.line import Line
+
+Console: TypeAlias = Literal["auto", "journal", "colour", "plain", "off"]
+"""How lines are written to standard error; `auto` finds out who reads it."""
+
+# A terminal obeys these; a log line quotes what strangers sent.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+# systemd's sd-daemon(3): the priority of syslog(3) in front of each line.
+_PRIORITIES: Final = {
+    logging.DEBUG: b"<7>",
+    logging.INFO: b"<6>",
+    logging.WARNING: b"<4>",
+    logging.ERROR: b"<3>",
+    logging.CRITICAL: b"<2>",
+}
+
+
+def journal_listens(fd: int, environ: Mapping[str, str]) -> bool:
+    """Return whether the descriptor goes to systemd's journal: `JOURNAL_STREAM` is its device and inode."""
+    device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
+    if not (device.isdecimal() and inode.isdecimal()):
+        return False
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (int(device), int(inode))
+
+
+def choose(console: Console, fd: int, environ: Mapping[str, str]) -> Console:
+    """Return what `auto` means for this descriptor: what reads it, and what the user wants of colours."""
+    if console != "auto":
+        return console
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return "off"
+    if journal_listens(fd, environ):
+        return "journal"
+    if stat.S_ISCHR(mode) and os.isatty(fd) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb":
+        return "colour"
+    return "plain"
+
+
+def renderer(console: Console) -> Callable[[Line], bytes]:
+    """Return what turns a line into the bytes for a console of that kind."""
+    if console == "journal":
+        return for_journal
+    human = structlog.dev.ConsoleRenderer(
+        colors=console == "colour",
+        sort_keys=False,
+        pad_event_to=28,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+
+    def for_people(line: Line) -> bytes:
+        fields = {name: _visible(value) for name, value in line.fields.items() if name != "exception"}
+        moment = datetime.fromisoformat(line.fields["timestamp"]).astimezone()
+        fields["timestamp"] = moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
+        if "exception" in line.fields:
+            lines = as_text(line.fields["exception"]).split("\n")
+            fields["exception"] = "\n".join(_visible(text) for text in lines)
+        return f"{human(None, '', fields)}\n".encode()
+
+    return for_people
+
+
+def for_journal(line: Line) -> bytes:
+    """Return the JSON line behind its priority."""
+    return _PRIORITIES[line.level] + line.encoded
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    if isinstance(value, list):
+        return [_visible(item) for item in value]
+    if isinstance(value, dict):
+        return {_visible(name): _visible(item) for name, item in value.items()}
+    return value

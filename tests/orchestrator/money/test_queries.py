@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import sqlite3
+from hashlib import sha256
+
+import pytest
+
+from orchestrator.money.queries import BadCursor, net_income, read_entries, read_entry, read_meters
+from orchestrator.money.report import EntryEvidence, EntryPosting
+from orchestrator.money.store import Store
+from streams.booking import Correction, MeterIncrement, Posting
+from tests.orchestrator.money.bookings import NOON, api_call, book, write
+
+
+@pytest.fixture
+def mixed(store: Store) -> None:
+    """Thirty transactions of three instances and two books, taking turns."""
+    for n in range(30):
+        book(store, api_call(n, instance=f"i-{n % 3}", book="live" if n % 5 == 0 else "paper"))
+
+
+def all_pages(connection: sqlite3.Connection, **filters: object) -> list[int]:
+    found: list[int] = []
+    cursor = None
+    while True:
+        page = read_entries(connection, cursor=cursor, limit=4, **filters)  # type: ignore[arg-type]
+        assert len(page.items) <= 4
+        found += [entry.sequence for entry in page.items]
+        if page.next_cursor is None:
+            return found
+        cursor = page.next_cursor
+
+
+@pytest.mark.usefixtures("mixed")
+def test_pages_put_together_are_all_entries_once(reading: sqlite3.Connection) -> None:
+    assert all_pages(reading) == list(range(1, 31))
+    assert all_pages(reading, newest_first=True) == list(range(30, 0, -1))
+
+
+@pytest.mark.usefixtures("mixed")
+def test_entries_are_filtered(reading: sqlite3.Connection) -> None:
+    assert all_pages(reading, instance="i-1") == list(range(2, 31, 3))
+    assert all_pages(reading, book="live") == list(range(1, 31, 5))
+    assert all_pages(reading, book="live", instance="i-0", newest_first=True) == [16, 1]
+    assert all_pages(reading, stream="api_services", book="paper") == [n for n in range(1, 31) if n % 5 != 1]
+    assert all_pages(reading, stream="other") == []
+
+
+@pytest.mark.usefixtures("mixed")
+def test_an_entry_booked_between_two_pages_comes_at_the_end(store: Store, reading: sqlite3.Connection) -> None:
+    page = read_entries(reading, limit=29)
+    book(store, api_call(99))
+    rest = read_entries(reading, cursor=page.next_cursor)
+    assert [entry.sequence for entry in rest.items] == [30, 31]
+
+
+@pytest.mark.usefixtures("mixed")
+def test_the_limit_is_kept_within_bounds(reading: sqlite3.Connection) -> None:
+    assert len(read_entries(reading, limit=0).items) == 1
+    assert len(read_entries(reading, limit=10**9).items) == 30
+
+
+def test_a_cursor_from_elsewhere_is_refused(reading: sqlite3.Connection) -> None:
+    for cursor in ("", "1", "a", "a'; DROP TABLE", "a" + "f" * 16):
+        with pytest.raises(BadCursor):
+            read_entries(reading, cursor=cursor)
+
+
+def test_an_entry_tells_the_whole_transaction(store: Store, reading: sqlite3.Connection) -> None:
+    first = book(store, api_call(1))
+    receipt = book(store, api_call(2, memo="note", corrects=Correction(first.id, "twice")))
+    entry = read_entry(reading, receipt.id)
+    assert entry is not None
+    assert (entry.id, entry.sequence, entry.book) == (receipt.id, 2, "paper")
+    assert (entry.stream, entry.instance) == ("api_services", "api_services-001")
+    assert (entry.key, entry.kind, entry.state) == ("call:api_services-001:2", "api.call", "posted")
+    assert entry.occurred_at == NOON.replace(second=2)
+    assert entry.booked_at == receipt.booked_at
+    assert (entry.amount, entry.asset) == ("0.002", "USD")
+    assert entry.postings == (
+        EntryPosting("asset:clearing:sandbox", "USD", "0.002"),
+        EntryPosting("income:api_services:api_services-001", "USD", "-0.002"),
+    )
+    artefact = api_call(2).evidence.artefact
+    assert entry.evidence == EntryEvidence("api.response", "req-2", sha256(artefact).hexdigest())
+    assert (entry.memo, entry.corrects, entry.reason) == ("note", first.id, "twice")
+    assert len(entry.hash) == 64
+
+
+def test_an_unknown_entry_is_none(store: Store, reading: sqlite3.Connection) -> None:
+    book(store, api_call(1))
+    assert read_entry(reading, "tx_" + "0" * 32) is None
+    assert read_entry(reading, "nonsense") is None
+
+
+def test_meters_are_read_by_prefix(store: Store, reading: sqlite3.Connection) -> None:
+    names = ["a", "a:1", "a:2", "a:ä", "a:%", "b", "A:1"]
+    write(store, api_call(1, meters=tuple(MeterIncrement(name, n) for n, name in enumerate(names))))
+    assert read_meters(reading, "a:") == {"a:1": 1, "a:2": 2, "a:ä": 3, "a:%": 4}
+    assert set(read_meters(reading, "")) == set(names)
+    assert read_meters(reading, "a:%") == {"a:%": 4}
+
+
+def test_net_income_is_income_less_cost_in_the_first_asset() -> None:
+    legs = [("asset", "USD", 90), ("income", "USD", -100), ("cost", "USD", 10), ("cost", "EUR", 5)]
+    assert net_income(legs) == ("USD", 90)
+    assert net_income([("asset", "USD", 1), ("liability", "USD", -1)]) is None
+
+
+def test_a_transfer_has_no_amount(store: Store, reading: sqlite3.Connection) -> None:
+    moved = (Posting("asset:a", "USD", 5), Posting("asset:b", "USD", -5))
+    entry = read_entry(reading, book(store, api_call(1, postings=moved)).id)
+    assert entry is not None
+    assert (entry.amount, entry.asset) == (None, None)

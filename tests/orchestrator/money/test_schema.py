@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.money.schema import LedgerFileError, open_reader, open_writer, schema_problems
+from orchestrator.money.store import Store
+from tests.orchestrator.money.bookings import api_call, book, ledger_with
+
+
+def test_every_file_of_the_ledger_is_private(store: Store, path: Path) -> None:
+    book(store, api_call())
+    files = list(path.parent.iterdir())
+    assert {file.name for file in files} >= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_commit_is_synced_to_disk(store: Store) -> None:
+    (journal_mode,) = store.connection.execute("PRAGMA journal_mode").fetchone()
+    (synchronous,) = store.connection.execute("PRAGMA synchronous").fetchone()
+    assert (journal_mode, synchronous) == ("wal", 2)
+
+
+@pytest.mark.parametrize("table", ["transactions", "postings", "evidence", "accounts", "origins"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET rowid = 99", "DELETE FROM {}"])
+def test_what_is_booked_cannot_be_changed(store: Store, table: str, change: str) -> None:
+    book(store, api_call())
+    statement = change.format(table).replace("rowid", "sequence" if table == "postings" else "rowid")
+    with pytest.raises(sqlite3.IntegrityError, match=f"{table} are never changed"):
+        store.connection.execute(statement)
+
+
+def test_a_ledger_is_found_again_as_it_was(path: Path) -> None:
+    ledger_with(path, api_call(1), api_call(2))
+    ledger_with(path, api_call(3))
+    with closing(open_reader(path)) as connection:
+        assert connection.execute("SELECT max(sequence) FROM transactions").fetchone() == (3,)
+        assert schema_problems(connection) == []
+
+
+def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE songs (title)")
+    before = path.read_bytes()
+    with pytest.raises(LedgerFileError, match="something else; move it away"):
+        open_writer(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_named(path: Path) -> None:
+    path.write_bytes(b"not a database, but longer than nothing at all" * 50)
+    with pytest.raises(LedgerFileError, match=f"{path}: is damaged or no database"):
+        open_writer(path)
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
+    ledger_with(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    for opened in (open_writer, open_reader):
+        with pytest.raises(LedgerFileError, match=r"newer automate \(tables 99"):
+            opened(path)
+
+
+def test_a_reader_makes_no_ledger(path: Path) -> None:
+    with pytest.raises(LedgerFileError, match="there is no ledger here"):
+        open_reader(path)
+    assert not path.exists()
+
+
+def test_a_reader_cannot_write(store: Store, path: Path) -> None:
+    with closing(open_reader(path)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("INSERT INTO meters VALUES ('m', 1)")
+
+
+def test_a_copy_in_a_directory_that_cannot_be_written_is_readable(path: Path, tmp_path: Path) -> None:
+    ledger_with(path, api_call())
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    copy = shelf / "copy.sqlite3"
+    copy.write_bytes(path.read_bytes())
+    shelf.chmod(0o500)
+    try:
+        if os.access(shelf, os.W_OK):
+            pytest.skip("root may write everywhere")
+        with closing(open_reader(copy)) as connection:
+            assert connection.execute("SELECT count(*) FROM transactions").fetchone() == (1,)
+    finally:
+        shelf.chmod(0o700)
+
+
+def test_a_removed_trigger_is_noticed(store: Store) -> None:
+    store.connection.execute("DROP TRIGGER postings_no_delete")
+    store.connection.execute("CREATE TABLE extra (n)")
+    assert schema_problems(store.connection) == [
+        "trigger postings_no_delete is missing or changed",
+        "table extra is not of this version",
+    ]
