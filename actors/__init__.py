@@ -40,6 +40,7 @@ from actors.ref import ActorRef
 from actors.restart import Backoff, RestartBudget, RestartPolicy, WhenExhausted
 from actors.supervisor import (
     ChildGaveUp,
+    FindChild,
     RemoveChild,
     RestartChild,
     StartChild,
@@ -77,6 +78,7 @@ __all__ = [
     "DeadLetter",
     "EventStream",
     "Failure",
+    "FindChild",
     "HandlerLimitExceeded",
     "HandlersIncomplete",
     "LoopBlocked",

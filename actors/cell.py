@@ -10,34 +10,21 @@ from collections.abc import Awaitable
 from functools import partial
 from time import perf_counter
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.errors import ActorStopped, HandlerLimitExceeded, MailboxFull, MessageRefused, Refusal
 from actors.life import Life
 from actors.mailbox import Envelope
 from actors.tasks import OwnedTask
 
-if TYPE_CHECKING:
-    from actors.child import ChildSpec
-    from actors.system import ActorSystem
-
-
 BATCH = 64
 """Messages that an actor handles before others get their turn."""
 
 
 class Cell(Life):
-    """The message half of a cell.
+    """The message half of a cell."""
 
-    Attributes:
-        handled: Messages handled so far, in all lives.
-    """
-
-    __slots__ = ("handled",)
-
-    def __init__(self, system: ActorSystem, path: str, parent: Life | None, spec: ChildSpec[Any]) -> None:
-        super().__init__(system, path, parent, spec)
-        self.handled = 0
+    __slots__ = ()
 
     def wake(self) -> None:
         """Have the messages handled soon. Only when not `ready`."""

@@ -38,6 +38,7 @@ class Life(abc.ABC):
         ref: The one reference object; all who know the actor share it.
         attention: Whether the batch that is being handled must be left: the state changed, or something
             urgent came.
+        handled: Messages handled so far, in all lives.
         busy_s: Seconds spent in handlers, the waiting of asynchronous ones included.
         current: The handler, or `on_start`, that runs as a task now.
         queue: The mailbox's user lane, here for the sake of the hot path; so are the next two.
@@ -62,6 +63,7 @@ class Life(abc.ABC):
         "current",
         "dispatcher",
         "functions",
+        "handled",
         "last_failure",
         "mailbox",
         "new_future",
@@ -95,6 +97,7 @@ class Life(abc.ABC):
         self.current: OwnedTask | None = None
         self.attention = False
         self.busy_s = 0.0
+        self.handled = 0
         self.children: dict[str, Child] | None = None
         self.restarts = 0
         self.last_failure: Failure | None = None
@@ -278,9 +281,7 @@ class Life(abc.ABC):
                 self.system.dead_letters.add(self.path, message, "stopped")
 
     def _tear_down(self, reason: BaseException | None, *, patient: bool) -> None:
-        for timer in self._timers or ():
-            timer.cancel()
-        self._timers = None
+        self._cancel_timers()
         actor = self.actor
         if actor is None or (self.current is None and not self._tasks and type(actor).on_stop is Actor.on_stop):
             self._is_down()
@@ -323,6 +324,7 @@ class Life(abc.ABC):
             self._idle = None
 
     def _is_down(self) -> None:
+        self._cancel_timers()  # those that the last handler, or `on_stop`, has added
         self.actor = None
         self._tasks = None
         self.state = "down"
@@ -404,6 +406,11 @@ class Life(abc.ABC):
         timer = RepeatingTimer(self.system.timers, interval_s, lambda: self.tell_self(message))
         self._owned_timers().add(timer)
         return timer
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers or ():
+            timer.cancel()
+        self._timers = None
 
     def _owned_timers(self) -> set[Timer | RepeatingTimer]:
         if self._timers is None:

@@ -10,6 +10,7 @@ from actors.message import AnsweredBy
 
 if TYPE_CHECKING:
     from actors.life import Life
+    from actors.vitals import ActorVitals
 
 M_contra = TypeVar("M_contra", contravariant=True)
 SelfT = TypeVar("SelfT")
@@ -36,6 +37,12 @@ class ActorRef(Generic[M_contra]):
     def stopped(self) -> bool:
         """Whether the actor is gone, so that an ask would fail at once."""
         return self._cell.mailbox.closed
+
+    def vitals(self) -> ActorVitals:
+        """Describe the actor, and all below it, at this moment."""
+        from actors.vitals import vitals_of
+
+        return vitals_of(self._cell)
 
     def tell(self, message: M_contra) -> None:
         """Put a message into the mailbox and return at once.

@@ -65,6 +65,12 @@ class RemoveChild(Request[None], frozen=True):
     name: str
 
 
+class FindChild(Request[ActorRef[Any] | None], frozen=True):
+    """Ask for the reference of a child, running or not; None where there is none of that name."""
+
+    name: str
+
+
 class WhichChildren(Request[tuple[ActorVitals, ...]], frozen=True):
     """Ask for the vitals of all children."""
 
@@ -83,10 +89,10 @@ class ChildGaveUp(Message, frozen=True):
     history: tuple[str, ...]
 
 
-SupervisorMessage: TypeAlias = StartChild | StopChild | RestartChild | RemoveChild | WhichChildren
+SupervisorMessage: TypeAlias = StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren
 
 
-class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | WhichChildren]):
+class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren]):
     """Supervises its children.
 
     Children start in order and stop in reverse. The static ones must all start, or the supervisor has failed
@@ -158,6 +164,12 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Whi
     def remove_child(self, message: RemoveChild) -> asyncio.Future[None]:
         """Stop a child and forget it."""
         return self.context.answer_later(self._remove, self._named(message.name))
+
+    @on(FindChild)
+    def find_child(self, message: FindChild) -> ActorRef[Any] | None:
+        """Return a child's reference."""
+        child = self._children.get(message.name)
+        return None if child is None else child.cell.ref
 
     @on(WhichChildren, urgent=True)
     def which_children(self, message: WhichChildren) -> tuple[ActorVitals, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from actors.events import Failure
 
 if TYPE_CHECKING:
-    from actors.cell import Cell
+    from actors.life import Life
 
 Condition: TypeAlias = Literal["starting", "running", "stopping", "restarting", "gave_up", "stopped"]
 """`restarting`: down, and will be started again soon. `gave_up`: down, its restart budget exhausted."""
@@ -45,7 +45,7 @@ class ActorVitals(msgspec.Struct, frozen=True):
     children: tuple[ActorVitals, ...] = ()
 
 
-def vitals_of(cell: Cell) -> ActorVitals:
+def vitals_of(cell: Life) -> ActorVitals:
     """Describe an actor and all below it."""
     from actors.supervisor import Supervisor
 

@@ -27,14 +27,15 @@ class FileSink:
 
     def write(self, lines: Sequence[Line]) -> tuple[int, str]:
         """Append the lines; those that a full or failing disk does not take are lost."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as failure:
+            return len(lines), failure.strerror or str(failure)
         lost, reason = 0, ""
-        for count, data in _chunks(lines, self._chunk_bytes):
-            try:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file.append(data)
-            except OSError as failure:
-                lost += count
-                reason = failure.strerror or str(failure)
+        for chunk in _chunks(lines, self._chunk_bytes):
+            lost_here, why = _append(self._file, chunk)
+            lost += lost_here
+            reason = why or reason
         return lost, reason
 
     def close(self) -> None:
@@ -65,15 +66,14 @@ class InstanceSink:
                 by_instance.setdefault(line.instance, []).append(line)
         for instance, own in by_instance.items():
             file = self._file(instance)
-            for count, data in _chunks(own, min(_CHUNK_BYTES, self._max_bytes)):
+            for chunk in _chunks(own, min(_CHUNK_BYTES, self._max_bytes)):
                 try:
-                    file.append(data)
+                    lost_here, why = _append(file, chunk)
                 except FileNotFoundError:
                     self._files.pop(instance).close()
                     break
-                except OSError as failure:
-                    lost += count
-                    reason = f"{self._folder / instance}: {failure.strerror or failure}"
+                lost += lost_here
+                reason = f"{instance}: {why}" if why else reason
         return lost, reason
 
     def close(self) -> None:
@@ -144,14 +144,32 @@ class StreamSink:
             return 0
 
 
-def _chunks(lines: Sequence[Line], max_bytes: int) -> Iterator[tuple[int, bytes]]:
+def _chunks(lines: Sequence[Line], max_bytes: int) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
     size = 0
     for line in lines:
         if chunk and size + len(line.encoded) > max_bytes:
-            yield len(chunk), b"".join(chunk)
+            yield chunk
             chunk, size = [], 0
         chunk.append(line.encoded)
         size += len(line.encoded)
     if chunk:
-        yield len(chunk), b"".join(chunk)
+        yield chunk
+
+
+def _append(file: RotatingFile, chunk: list[bytes]) -> tuple[int, str]:
+    """Append the lines, or as many as there is room for; return how many were lost, and why."""
+    try:
+        file.append(b"".join(chunk))
+    except FileNotFoundError:
+        raise
+    except OSError:
+        pass
+    else:
+        return 0, ""
+    for number, line in enumerate(chunk):
+        try:
+            file.append(line)
+        except OSError as failure:
+            return len(chunk) - number, failure.strerror or str(failure)
+    return 0, ""

@@ -7,9 +7,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from orchestrator.logs.line import compose
 from orchestrator.logs.rotation import RotatingFile, rotated
+from orchestrator.logs.sinks import FileSink
 
 
 @pytest.fixture
@@ -86,6 +89,19 @@ def test_a_write_that_does_not_fit_leaves_no_half_line_and_works_again_later(pat
     file.append(b"c" * 99 + b"\n")
     file.close()
     assert path.stat().st_size == small_disk
+
+
+def test_of_many_lines_a_full_disk_takes_as_many_as_fit(path: Path, small_disk: int) -> None:
+    sink = FileSink(path, max_bytes=10**6, keep=1)
+    lines = [compose("info", "x", {"event": str(number)}) for number in range(50)]
+    lost, reason = sink.write(lines)
+    sink.close()
+    assert reason == "File too large"
+    whole = path.read_bytes().splitlines()
+    assert len(whole) == 50 - lost
+    assert 0 < lost < 50
+    assert small_disk - path.stat().st_size < len(lines[0].encoded) + 2
+    assert [msgspec.json.decode(line)["event"] for line in whole] == [str(n) for n in range(50 - lost)]
 
 
 def test_links_and_pipes_are_refused(path: Path) -> None:

@@ -70,6 +70,7 @@ async def test_torn_lines_are_left_out(path: Path) -> None:
     assert await events(tail(path, lines=10)) == ["1", "2"]
 
 
+@pytest.mark.may_block
 async def test_rotated_files_are_read_as_one(path: Path) -> None:
     file = RotatingFile(path, max_bytes=2000, keep=10)
     for number in range(100):
@@ -120,6 +121,7 @@ async def test_following_waits_for_a_file_that_is_yet_to_come(path: Path) -> Non
     await lines.aclose()
 
 
+@pytest.mark.may_block
 async def test_following_loses_nothing_across_rotations(path: Path) -> None:
     file = RotatingFile(path, max_bytes=2000, keep=10)
     file.append(entry("start"))
@@ -161,6 +163,7 @@ async def test_bounds_are_kept(path: Path) -> None:
         await anext(tail(path, lines=1, level="loud"))
 
 
+@pytest.mark.may_block
 async def test_what_the_daemon_logs_is_what_is_read(path: Path) -> None:
     limits = LogLimits(linger_s=0.001, max_bytes=4000)
     with configure(path, console="off", environ={}, limits=limits) as system:

@@ -1,0 +1,286 @@
+"""The daemon: one process, one loop, from the first log line to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+import msgspec
+import structlog
+
+from actors import ActorSystem, StartFailed, SystemFailed
+from config import ConfigStore, Paths
+from config.fleet import multipliers_of
+from config.secrets import EnvFile, read_env
+from config.sections import Settings
+from orchestrator.access.methods.system import DaemonState
+from orchestrator.events import EventBus
+from orchestrator.fleet.chronicle import Chronicle
+from orchestrator.http_client import HttpClient
+from orchestrator.logs import LogLimits, configure
+from orchestrator.notify import Notifier
+from orchestrator.tree import Daemon, Tree, grow
+from streams.booking import Book, Receipt
+from streams.catalog import Catalog
+
+BLOCKED_LIMIT_S = 1.0
+"""A handler that keeps the loop longer than this is named in the log."""
+
+_log = structlog.get_logger("daemon")
+
+
+class HomeInUse(Exception):
+    """Another daemon runs in this home."""
+
+    exit_code = 75
+
+    def __init__(self, home: Path, pid: str) -> None:
+        who = f"the daemon {pid}" if pid else "another daemon"
+        super().__init__(
+            f"{who} already runs in {home}. See it with `automate status`, stop it with `automate stop`, "
+            "or give this one another home with --home"
+        )
+
+
+class DaemonFailed(Exception):
+    """The daemon could not start, or could not go on."""
+
+    exit_code = 70
+
+
+Work = Callable[["Running"], Awaitable[int]]
+"""What is done while the daemon runs, instead of waiting for a signal; returns the exit status."""
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A daemon that is up, as `Work` sees it."""
+
+    tree: Tree
+    events: EventBus
+    paths: Paths
+    stopping: asyncio.Event
+
+
+def run(
+    paths: Paths,
+    *,
+    adjust: Callable[[Settings], Settings] | None = None,
+    counts: dict[str, int] | None = None,
+    work: Work | None = None,
+    on_booked: Callable[[tuple[tuple[Book, Receipt], ...]], object] | None = None,
+) -> int:
+    """Run a daemon in this process until it is asked to stop, and return its exit status.
+
+    Args:
+        paths: Its home.
+        adjust: Changes the settings for this run only.
+        counts: Counts of instances for this run only, by stream.
+        work: What is done meanwhile; the daemon stops when it ends.
+        on_booked: Called after each commit.
+
+    Raises:
+        HomeInUse: Another daemon runs there.
+        ConfigError: A configuration file is wrong; nothing was changed.
+        SaveError: The configuration could not be stored.
+        HomeError: The home is not usable.
+        DaemonFailed: It could not start, or gave up.
+    """
+    import uvloop
+
+    paths.create()
+    with _locked(paths):
+        catalog = Catalog()
+        store = ConfigStore(paths, multipliers_of(catalog))
+        settings = store.load()
+        secrets = read_env(paths.env_file)
+        fleet = settings.fleet
+        limits = LogLimits(
+            max_bytes=fleet.log_max_bytes,
+            instance_max_bytes=fleet.instance_log_max_bytes,
+            keep=fleet.log_files_kept,
+        )
+        with configure(paths.log_file, instances=paths.instances, limits=limits):
+            process = _Process(paths, store, settings, secrets, catalog, adjust, counts, on_booked)
+            return uvloop.run(process.live(work))
+
+
+class _Process:
+    """One run of the daemon."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        store: ConfigStore,
+        settings: Settings,
+        secrets: EnvFile,
+        catalog: Catalog,
+        adjust: Callable[[Settings], Settings] | None,
+        counts: dict[str, int] | None,
+        on_booked: Callable[[tuple[tuple[Book, Receipt], ...]], object] | None,
+    ) -> None:
+        self._paths = paths
+        self._store = store
+        self._adjust = adjust or (lambda unchanged: unchanged)
+        self._settings = self._adjust(settings)
+        self._secrets = secrets
+        self._catalog = catalog
+        self._counts = counts
+        self._on_booked = on_booked
+        self._events = EventBus()
+        self._notifier = Notifier.from_environment()
+        self._http = HttpClient()
+        self._state: DaemonState = "starting"
+        self._asked_by = ""
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._stopping: asyncio.Event
+
+    async def live(self, work: Work | None) -> int:
+        """Start, wait, stop."""
+        began = monotonic()
+        self._stopping = asyncio.Event()
+        self._events.publish(
+            "daemon.starting", version=version("automate-everything"), home=str(self._paths.home), pid=os.getpid()
+        )
+        for warning in self._secrets.warnings:
+            _log.warning("daemon.secrets", detail=warning)
+        main = asyncio.current_task()
+        assert main is not None
+        try:
+            async with self._signals(main), ActorSystem("automate", blocked_limit_s=BLOCKED_LIMIT_S) as system:
+                system.events.subscribe(Chronicle(self._events))
+                status = await self._run_tree(system, work, began)
+        except SystemFailed as error:
+            raise DaemonFailed(f"{error}. The log has the whole story: {self._paths.log_file}") from error
+        except asyncio.CancelledError:
+            _log.warning("daemon.forced", detail="what was in progress was cut off")
+            return 130
+        finally:
+            await self._http.close()
+            self._notifier.close()
+        self._events.publish("daemon.stopped", uptime_s=round(monotonic() - began, 3))
+        return status
+
+    async def _run_tree(self, system: ActorSystem, work: Work | None, began: float) -> int:
+        try:
+            tree = await grow(system, self._surroundings())
+        except StartFailed as error:
+            raise DaemonFailed(str(error)) from error
+        self._state = "running"
+        self._notifier.ready("running")
+        self._events.publish(
+            "daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - began, 3)
+        )
+        status = 0
+        if work is None:
+            await self._stopping.wait()
+        else:
+            status = await work(Running(tree, self._events, self._paths, self._stopping))
+        self._state = "stopping"
+        deadline_s = self._settings.fleet.stop_deadline_s
+        self._notifier.stopping("stopping")
+        self._notifier.extend_timeout(deadline_s + 5)
+        self._events.publish("daemon.stopping", asked_by=self._asked_by, deadline_s=deadline_s)
+        main = asyncio.current_task()
+        assert main is not None
+        asyncio.get_running_loop().call_later(deadline_s, self._overdue, main, deadline_s)
+        return status
+
+    def _overdue(self, main: asyncio.Task[Any], deadline_s: float) -> None:
+        if not main.done():
+            _log.error("daemon.stop_overdue", deadline_s=deadline_s)
+            main.cancel()
+
+    def _surroundings(self) -> Daemon:
+        return Daemon(
+            paths=self._paths,
+            settings=lambda: self._settings,
+            change=self._change,
+            reload=self._reload,
+            secrets=self._secrets,
+            catalog=self._catalog,
+            events=self._events,
+            http=self._http,
+            notifier=self._notifier,
+            state=lambda: self._state,
+            shut_down=self._ask_to_stop,
+            counts=self._counts,
+            on_booked=self._on_booked,
+        )
+
+    async def _change(self, section: str, values: Any) -> Settings:
+        self._settings = self._adjust(await asyncio.to_thread(self._store.set_section, section, values))
+        self._events.publish("config.changed", section=section)
+        return self._settings
+
+    async def _reload(self) -> None:
+        self._notifier.reloading("rereading the configuration")
+        former, self._state = self._state, "reloading"
+        try:
+            self._settings = self._adjust(await asyncio.to_thread(self._store.load))
+            self._events.publish("config.reloaded")
+        finally:
+            self._state = former
+            self._notifier.ready("running")
+
+    @asynccontextmanager
+    async def _signals(self, main: asyncio.Task[Any]) -> AsyncIterator[None]:
+        """Stop on SIGINT and SIGTERM, at once on the second; reload on SIGHUP."""
+        loop = asyncio.get_running_loop()
+
+        def stop(name: str) -> None:
+            if self._stopping.is_set() and self._asked_by.startswith("SIG"):
+                _log.warning("daemon.second_signal", signal=name)
+                main.cancel()
+            self._ask_to_stop(name)
+
+        def reload() -> None:
+            task = loop.create_task(self._reload_by_signal())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+        loop.add_signal_handler(signal.SIGINT, stop, "SIGINT")
+        loop.add_signal_handler(signal.SIGTERM, stop, "SIGTERM")
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _ask_to_stop(self, by: str) -> None:
+        self._asked_by = by
+        self._stopping.set()
+
+    async def _reload_by_signal(self) -> None:
+        try:
+            await self._reload()
+        except Exception:  # noqa: BLE001 - the former configuration stays in force, and a person is told
+            _log.exception("config.reload_failed")
+
+
+@contextmanager
+def _locked(paths: Paths) -> Iterator[None]:
+    """Hold the home for this process alone; the kernel lets go of it however the process ends."""
+    with (paths.run / "daemon.lock").open("a+") as file:
+        _lock(paths, file)
+        yield
+
+
+def _lock(paths: Paths, file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        raise HomeInUse(paths.home, file.read(20).strip()) from None
+    with suppress(OSError):  # the number is a courtesy; a full disk must not keep the daemon from starting
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()

@@ -1,0 +1,1 @@
+"""Fleet: deployment, instances, supervision of what earns."""

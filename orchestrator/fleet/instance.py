@@ -1,0 +1,260 @@
+"""An instance: the actor in which a stream earns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from actors import Actor, Message, Refusal, Request, on
+from config.saving import write_atomically
+from orchestrator.events import EventBus
+from orchestrator.fleet.record import Record
+from streams.booking import BookName, LedgerRef
+from streams.metering.messages import CreateKey, ListKeys, RevokeKey
+from streams.metering.selling import KeyInfo, NewKey, SellsByKey
+from streams.stream import Health, Limits, Stream, StreamContext
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CHECKPOINT_EVERY_S = 30.0
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What an instance says of itself.
+
+    Attributes:
+        health: Whether it can earn now.
+        paused: Whether it was told to take no work.
+        funnel: Counts from seen to earned.
+        details: What else its stream shows.
+        up_s: Seconds since it was ready.
+    """
+
+    health: Health
+    paused: bool
+    funnel: dict[str, int]
+    details: dict[str, Any]
+    up_s: float
+
+
+class Examine(Request[Condition], frozen=True):
+    """Ask an instance how it is; one that does not answer is frozen."""
+
+
+class Pause(Request[None], frozen=True):
+    """Take no new work."""
+
+
+class Resume(Request[None], frozen=True):
+    """Take work again."""
+
+
+class Crash(Message, frozen=True):
+    """Fail, to see what follows (chaos)."""
+
+
+class Freeze(Message, frozen=True):
+    """Handle this message for ever, to see what follows (chaos)."""
+
+
+class CrashedOnRequest(Exception):
+    """The failure that `chaos.crash` asks for."""
+
+
+class DoesNotSellByKey(Refusal):
+    """The instance's stream has no keys."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"{instance} does not sell by key")
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What all instances of a fleet share.
+
+    Attributes:
+        instances: The directory of the instances' directories.
+        checkpoints: Where checkpoints are kept.
+        host: The address to listen on.
+        book: The book of this mode.
+        ledger: Where to book.
+        events: Where to tell.
+        http: Makes the shared HTTP client session.
+        secret: Reads a secret by name.
+    """
+
+    instances: Path
+    checkpoints: Path
+    host: str
+    book: BookName
+    ledger: LedgerRef
+    events: EventBus
+    http: Callable[[], aiohttp.ClientSession]
+    secret: Callable[[str], str | None]
+
+
+class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey | Crash | Freeze]):
+    """Runs one stream object per life."""
+
+    handler_limit_s = 5.0
+    start_timeout_s = 30.0
+    stop_timeout_s = 10.0
+    mailbox_capacity = 256
+
+    def __init__(self, record: Record, kind: type[Stream[Any]], around: Surroundings) -> None:
+        self._record = record
+        self._kind = kind
+        self._around = around
+        self._directory = around.instances / record.id
+        self._checkpoint_file = around.checkpoints / record.id
+        self._checkpoint = b""
+        self._paused = False
+        self._ready_at = 0.0
+        self._stream: Stream[Any] | None = None
+
+    async def on_start(self) -> None:
+        """Start the stream where it left off."""
+        record, around = self._record, self._around
+        around.events.publish("instance.started", instance=record.id, stream=record.stream, port=record.port)
+        self._checkpoint = await asyncio.to_thread(self._prepare)
+        stream = self._kind(self._context())
+        self._stream = stream
+        if self._checkpoint:
+            stream.restore(self._checkpoint)
+        if record.desired == "paused":
+            self._paused = True
+            stream.pause()
+        await stream.start()
+        self.context.start_task(stream.run, name="run")
+        self.context.start_task(self._keep_checkpoint, name="checkpoint")
+        self._ready_at = self.context.now()
+        around.events.publish("instance.ready", instance=record.id, stream=record.stream, port=record.port)
+
+    async def on_stop(self, reason: BaseException | None) -> None:
+        """Finish what is in progress; keep the checkpoint of an ordered stop."""
+        stream = self._stream
+        if stream is None:
+            return
+        await stream.stop()
+        if reason is None:
+            await self._save_checkpoint(stream)
+
+    @on(Examine)
+    def examine(self, _: Examine) -> Condition:
+        """Say how it is."""
+        stream = self._running()
+        return Condition(
+            health=stream.health(),
+            paused=self._paused,
+            funnel=stream.funnel(),
+            details=stream.describe(),
+            up_s=self.context.now() - self._ready_at,
+        )
+
+    @on(Pause)
+    def pause(self, _: Pause) -> None:
+        """Take no new work."""
+        self._paused = True
+        self._running().pause()
+
+    @on(Resume)
+    def resume(self, _: Resume) -> None:
+        """Take work again."""
+        self._paused = False
+        self._running().resume()
+
+    @on(CreateKey)
+    async def create_key(self, message: CreateKey) -> NewKey:
+        """Make a key."""
+        return await self._seller().create_key(
+            plan=message.plan,
+            quota=message.quota,
+            rate=message.rate,
+            credit=message.credit,
+            label=message.label,
+            own=message.own,
+        )
+
+    @on(ListKeys)
+    def list_keys(self, _: ListKeys) -> tuple[KeyInfo, ...]:
+        """List the keys."""
+        return self._seller().list_keys()
+
+    @on(RevokeKey)
+    async def revoke_key(self, message: RevokeKey) -> None:
+        """Revoke a key."""
+        await self._seller().revoke_key(message.id)
+
+    @on(Crash)
+    def crash(self, _: Crash) -> None:
+        """Fail."""
+        raise CrashedOnRequest("chaos.crash was called")
+
+    @on(Freeze)
+    async def freeze(self, _: Freeze) -> None:
+        """Never end; the kernel's handler limit finds it."""
+        await asyncio.Event().wait()
+
+    def _prepare(self) -> bytes:
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        try:
+            return self._checkpoint_file.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _context(self) -> StreamContext[Any]:
+        record, around = self._record, self._around
+        return StreamContext(
+            id=record.id,
+            stream=record.stream,
+            directory=self._directory,
+            host=around.host,
+            port=record.port,
+            settings=msgspec.convert(record.settings, self._kind.settings_type),
+            book=around.book,
+            ledger=around.ledger,
+            log=structlog.get_logger("streams." + record.stream).bind(
+                actor=self.context.path, instance=record.id, stream=record.stream
+            ),
+            now=lambda: datetime.now(UTC),
+            monotonic=monotonic,
+            limits=Limits(),
+            http=around.http,
+            secret=around.secret,
+        )
+
+    async def _keep_checkpoint(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY_S)
+            await self._save_checkpoint(self._running())
+
+    async def _save_checkpoint(self, stream: Stream[Any]) -> None:
+        checkpoint = stream.checkpoint()
+        if checkpoint == self._checkpoint:
+            return
+        try:
+            await asyncio.to_thread(write_atomically, self._checkpoint_file, checkpoint)
+        except OSError as error:
+            # The former checkpoint stands; an instance that earns is not stopped for want of a newer one.
+            self._around.events.publish(
+                "instance.checkpoint_failed", "warning", instance=self._record.id, reason=str(error)
+            )
+        else:
+            self._checkpoint = checkpoint
+
+    def _running(self) -> Stream[Any]:
+        assert self._stream is not None
+        return self._stream
+
+    def _seller(self) -> SellsByKey:
+        stream = self._running()
+        if not isinstance(stream, SellsByKey):
+            raise DoesNotSellByKey(self._record.id)
+        return stream

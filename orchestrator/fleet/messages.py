@@ -1,0 +1,121 @@
+"""What the deployment manager is asked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from actors import Refusal, Request
+from config.fleet import Isolation
+from orchestrator.fleet.rollout import Rollout, Strategy
+from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceState, InstanceView
+from streams.metering.selling import KeyInfo, NewKey
+
+Action: TypeAlias = Literal["stop", "start", "restart", "pause", "resume"]
+
+
+class Deploy(Request[str], frozen=True):
+    """Add instances; answered with the rollout's id at once.
+
+    Attributes:
+        stream: Of which stream.
+        count: How many.
+        strategy: How.
+        settings: What the stream's blueprint is overlaid with.
+        isolation: Where they run.
+    """
+
+    stream: str
+    count: int
+    strategy: Strategy = "full"
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    isolation: Isolation = "actor"
+
+
+class Scale(Request[str], frozen=True):
+    """Bring a stream to so many instances; answered with the rollout's id at once."""
+
+    stream: str
+    to: int
+
+
+class Command(Request[InstanceView], frozen=True):
+    """Do something with one instance; answered when it is done."""
+
+    id: str
+    action: Action
+
+
+class ListInstances(Request[InstancePage], frozen=True):
+    """A page of the fleet, in order of ports."""
+
+    stream: str | None = None
+    state: InstanceState | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class GetInstance(Request[InstanceView], frozen=True):
+    """All of one instance."""
+
+    id: str
+
+
+class Summarise(Request[FleetSummary], frozen=True):
+    """The fleet in numbers."""
+
+
+class GetRollout(Request[Rollout], frozen=True):
+    """How a rollout goes."""
+
+    id: str
+
+
+class CreateInstanceKey(Request[NewKey], frozen=True):
+    """Make a key of an instance."""
+
+    instance: str
+    plan: str | None = None
+    quota: int | None = None
+    rate: float | None = None
+    credit: str | None = None
+    label: str = ""
+
+
+class ListInstanceKeys(Request[tuple[KeyInfo, ...]], frozen=True):
+    """The keys of an instance."""
+
+    instance: str
+
+
+class RevokeInstanceKey(Request[None], frozen=True):
+    """Revoke a key of an instance."""
+
+    instance: str
+    id: str
+
+
+class Disturb(Request[None], frozen=True):
+    """Crash or freeze an instance, to see what follows."""
+
+    id: str
+    how: Literal["crash", "freeze"]
+
+
+class NotFound(Refusal):
+    """There is no such thing."""
+
+    rpc_code = -32001
+
+
+class NotNow(Refusal):
+    """It cannot be done in this state."""
+
+    rpc_code = -32002
+
+
+class NotAsAsked(Refusal):
+    """What was asked for is not valid."""
+
+    rpc_code = -32602

@@ -1,0 +1,164 @@
+"""The ledger's actor: bookings to the writer's thread, questions to the readers', verification to a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from actors import Actor, on
+from orchestrator.money.messages import ReadEntries, ReadEntry, ReadTotals, VerifyLedger
+from orchestrator.money.queries import find_booking, read_entries, read_entry, read_meters
+from orchestrator.money.reader import Reader
+from orchestrator.money.report import Entry, EntryPage, Totals, VerifyReport
+from orchestrator.money.revenue_log import RevenueLogs
+from orchestrator.money.store import Store
+from orchestrator.money.totals import read_totals
+from orchestrator.money.verify import EX_PROBLEM
+from orchestrator.money.writer import GroupWriter, OnCommitted
+from streams.booking import Book, Booked, FindBooking, LedgerUnavailable, ReadMeters, Receipt
+
+_LOG_EVERY_S: Final = 0.25
+_LOG_RETRY_S: Final = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Ledger(
+    Actor[Book | FindBooking | ReadMeters | ReadTotals | ReadEntries | ReadEntry | VerifyLedger],
+):
+    """Books, and tells what is booked.
+
+    Every answer comes later: the actor itself never waits. A booking's receipt comes after its commit.
+
+    Args:
+        path: The ledger's file; made, 0600, where it is missing. Its directory must exist.
+        instances: The directory that holds the instances' directories, for their revenue logs.
+        on_committed: Called on the loop with the bookings and receipts of each group, once they are on disk.
+    """
+
+    mailbox_capacity = 8192
+    batch = 256
+    start_timeout_s = 300.0  # a database that was not closed is recovered first
+    stop_timeout_s = 30.0
+
+    def __init__(self, path: Path, instances: Path, on_committed: OnCommitted | None = None) -> None:
+        self._path = path
+        self._on_committed = on_committed
+        self._writer = GroupWriter(Store(path), self._committed)
+        self._reader = Reader(path, "ledger-reader")
+        self._log_reader = Reader(path, "revenue-log")
+        self._revenue_logs = RevenueLogs(instances)
+        self._behind: set[str] | None = None  # None: any instance's log may be
+        self._booked = asyncio.Event()
+        self._verification: asyncio.Future[VerifyReport] | None = None
+
+    async def on_start(self) -> None:
+        """Open the ledger; the writer's failure is from now on the actor's."""
+        await self._writer.start()
+        await self._reader.open()
+        await self._log_reader.open()
+        self.context.start_task(self._writer.finished)
+        self.context.start_task(self._keep_revenue_logs)
+
+    async def on_stop(self, reason: BaseException | None) -> None:
+        """Write what waits, then close."""
+        await self._writer.close()
+        with suppress(LedgerUnavailable, OSError):  # told before, and caught up with at the next start
+            await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
+        await self._log_reader.close()
+        await self._reader.close()
+
+    @on(Book)
+    def book(self, message: Book) -> asyncio.Future[Receipt]:
+        """Book durably, once."""
+        return self._writer.submit(message)
+
+    @on(FindBooking)
+    def find(self, message: FindBooking) -> asyncio.Future[Booked | None]:
+        """Look a booking up by its key."""
+        return self._reader.run(find_booking, message.book, message.key)
+
+    @on(ReadMeters)
+    def meters(self, message: ReadMeters) -> asyncio.Future[dict[str, int]]:
+        """Read meters by prefix."""
+        return self._reader.run(read_meters, message.prefix)
+
+    @on(ReadTotals)
+    def totals(self, message: ReadTotals) -> asyncio.Future[Totals]:
+        """Read income and cost."""
+        return self._reader.run(read_totals, message.book, message.by)
+
+    @on(ReadEntries)
+    def entries(self, message: ReadEntries) -> asyncio.Future[EntryPage]:
+        """Read a page of transactions."""
+        return self._reader.run(
+            read_entries,
+            book=message.book,
+            stream=message.stream,
+            instance=message.instance,
+            limit=message.limit,
+            cursor=message.cursor,
+            newest_first=message.newest_first,
+        )
+
+    @on(ReadEntry)
+    def entry(self, message: ReadEntry) -> asyncio.Future[Entry | None]:
+        """Read one transaction."""
+        return self._reader.run(read_entry, message.id)
+
+    @on(VerifyLedger)
+    def verify(self, _: VerifyLedger) -> asyncio.Future[VerifyReport]:
+        """Recompute everything, in a process of its own: in a thread it would take the loop's turns."""
+        if self._verification is None or self._verification.done():
+            self._verification = self.context.answer_later(_verify_in_process, self._path)
+        return self._verification
+
+    def _committed(self, booked: tuple[tuple[Book, Receipt], ...]) -> None:
+        if self._behind is not None:
+            self._behind.update(booking.instance for booking, _ in booked)
+        self._booked.set()
+        if self._on_committed is not None:
+            self._on_committed(booked)
+
+    async def _keep_revenue_logs(self) -> None:
+        failing = False
+        while True:
+            behind, self._behind = self._behind, set()
+            try:
+                await self._log_reader.run(self._revenue_logs.bring_up_to_date, behind)
+            except (LedgerUnavailable, OSError) as error:
+                if not failing:
+                    _log.warning("ledger.revenue_log_behind", reason=str(error))
+                failing = True
+                self._behind = None
+                await asyncio.sleep(_LOG_RETRY_S)
+            else:
+                failing = False
+                await self._booked.wait()
+                await asyncio.sleep(_LOG_EVERY_S)  # many bookings, one writing
+                self._booked.clear()
+
+
+async def _verify_in_process(path: Path) -> VerifyReport:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "orchestrator.money.verify", str(path)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    try:
+        output, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode not in {0, EX_PROBLEM} or not output:
+        raise LedgerUnavailable(f"its verification failed: {complaint.decode(errors='replace').strip()[-500:]}")
+    return msgspec.json.decode(output, type=VerifyReport)

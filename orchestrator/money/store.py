@@ -1,0 +1,158 @@
+"""The ledger's only writer: groups of bookings into SQLite, a transaction per group."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from orchestrator.money import chain
+from orchestrator.money.bulk import BulkSelect
+from orchestrator.money.group import Earlier, Group, Head, Names, Outcome
+from orchestrator.money.instants import now_us
+from orchestrator.money.preparation import Prepared
+from orchestrator.money.schema import LedgerFileError, open_writer
+from streams.booking import BookingRejected
+
+_CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
+
+_FIND: Final = BulkSelect("SELECT id, sequence, booked_at, body_digest, origin FROM transactions", "id")
+_READ_HEAD: Final = "SELECT sequence, hash, booked_at FROM transactions ORDER BY sequence DESC LIMIT 1"
+
+
+class Store:
+    """Writes bookings, and keeps the chain. Belongs to one thread at a time; knows nothing of loops.
+
+    Args:
+        path: The ledger's file; made where it is missing.
+        clock: The wall clock, microseconds since 1970.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], int] = now_us) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = -1
+        self._connection: sqlite3.Connection | None = None
+        self._names = Names()
+        self._log_bytes = 0
+
+    def open(self) -> None:
+        """Open the ledger, alone.
+
+        Raises:
+            LedgerFileError: It cannot serve, or another process writes to it.
+            OSError: Its directory cannot be written.
+            sqlite3.Error: It cannot be opened.
+        """
+        self._lock = _lock_for_writing(self._path)
+        try:
+            self._connection = open_writer(self._path)
+            self._names = Names()
+            self._names.read(self._connection)
+            self._log_bytes = self._path.with_name(f"{self._path.name}-wal").stat().st_size
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the ledger; what was written stays. Does nothing when it is not open."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # what is in the log is safe there, and moved at the next start
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.close()
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection that writes."""
+        if self._connection is None:
+            raise LedgerFileError(self._path, "is not open")
+        return self._connection
+
+    def write_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+        """Book a group in one transaction; when it returns, that is on disk.
+
+        A booking that cannot be made is answered with its rejection, and leaves the others as they are.
+
+        Raises:
+            sqlite3.Error: Nothing of the group was booked (disk full, for example).
+        """
+        try:
+            return self._write_whole(group)
+        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            # One of them is at fault, and SQLite does not say which: halve until it stands alone.
+            if len(group) == 1:
+                return [BookingRejected(f"the ledger cannot hold it: {error}")]
+            middle = len(group) // 2
+            return self.write_group(group[:middle]) + self.write_group(group[middle:])
+
+    def checkpoint(self, *, idle: bool = False) -> None:
+        """Move the write-ahead log into the database when it has grown, or when there is time.
+
+        Raises:
+            sqlite3.Error: It could not be moved now; nothing is lost.
+        """
+        if self._log_bytes >= (1 if idle else _CHECKPOINT_BYTES):
+            # Counted down even when it fails: trying again after every group would help nobody.
+            self._log_bytes = 0
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _write_whole(self, group: Sequence[Prepared]) -> list[Outcome]:
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            rows = Group(_read_head(connection), self._names, self._clock())
+            rows.add(group, self._find(group))
+            rows.insert(connection)
+        except BaseException:
+            _roll_back(connection)
+            raise
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            _roll_back(connection)
+            # An error here does not say whether it came before or after the point of no return.
+            if _read_head(connection) != rows.head:
+                raise
+        rows.learn()
+        self._log_bytes += rows.bytes
+        return rows.outcomes
+
+    def _find(self, group: Sequence[Prepared]) -> dict[bytes, Earlier]:
+        ids = [prepared.id for prepared in group]
+        ids += [prepared.corrects for prepared in group if prepared.corrects is not None]
+        books = self._names.books
+        return {
+            transaction: (sequence, booked_at, body_digest, books[origin])
+            for transaction, sequence, booked_at, body_digest, origin in _FIND.run(self.connection, ids)
+        }
+
+
+def _read_head(connection: sqlite3.Connection) -> Head:
+    # Read anew for each group: it costs one step, and is right after whatever went wrong before.
+    row: Head | None = connection.execute(_READ_HEAD).fetchone()
+    return row or (0, chain.GENESIS, 0)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite rolls back by itself after some failures
+        connection.execute("ROLLBACK")
+
+
+def _lock_for_writing(path: Path) -> int:
+    """Take the lock that keeps a second writer out; it goes with its holder, however that ends."""
+    lock_path = path.with_name(f"{path.name}.lock")
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerFileError(path, f"another process books in it (it holds {lock_path})") from None
+    return descriptor

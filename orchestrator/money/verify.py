@@ -1,0 +1,291 @@
+"""Recompute a ledger from its first transaction to its last, and say where it is not what was booked.
+
+`python -m orchestrator.money.verify <file>` does so for a ledger or a copy, without a daemon: it prints the
+report as JSON, and exits 1 where it found a problem, 65 where the file is no ledger. It may run while the daemon
+books: it sees one moment.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from orchestrator.money import chain
+from orchestrator.money.group import POSTED
+from orchestrator.money.instants import day_of
+from orchestrator.money.preparation import decode_meters
+from orchestrator.money.report import Problem, VerifyReport
+from orchestrator.money.schema import LedgerFileError, open_reader, schema_problems
+from orchestrator.money.validation import account_kind
+from streams.booking import BookingRejected, Correction, Posting
+
+MAX_PROBLEMS: Final = 100
+"""Problems that a report tells in full; the others are counted."""
+
+EX_PROBLEM: Final = 1
+EX_DATAERR: Final = 65
+
+_TRANSACTIONS: Final = """
+    SELECT sequence, transactions.id, origin, book, stream, instance, key, kind, state, occurred_at, booked_at,
+           memo, corrects, reason, evidence_kind, evidence_external_id, evidence_digest, meters, body_digest,
+           hash
+    FROM transactions LEFT JOIN origins ON origins.id = origin ORDER BY sequence
+"""
+_POSTINGS: Final = """
+    SELECT sequence, n, account, name, asset, units
+    FROM postings LEFT JOIN accounts ON accounts.id = account ORDER BY sequence, n
+"""
+_EVIDENCE: Final = "SELECT sequence, artefact FROM evidence ORDER BY sequence"
+_CORRECTED: Final = """
+    SELECT sequence, book FROM transactions JOIN origins ON origins.id = origin WHERE transactions.id = ?
+"""
+_BALANCES: Final = "SELECT origin, account, asset, state, day, units FROM balances"
+_METERS: Final = "SELECT name, value FROM meters"
+_ACCOUNTS: Final = "SELECT id, name, kind FROM accounts"
+_ORIGINS: Final = "SELECT id, book, stream, instance FROM origins"
+
+_NOT_THE_LEDGERS_FAULT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
+
+
+def verify(path: Path) -> VerifyReport:
+    """Recompute chain, ids, digests, balances and meters of a ledger, and let SQLite check its pages.
+
+    Memory grows with the number of balances and meters, not with that of transactions.
+
+    Raises:
+        LedgerFileError: The file is no ledger, or too damaged to be opened as one.
+        sqlite3.OperationalError: It cannot be opened now.
+    """
+    connection = open_reader(path)
+    # A damaged byte may leave text that is not UTF-8: that is to be found, not to be stumbled over.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    try:
+        return _Verification(connection).run()
+    finally:
+        connection.close()
+
+
+class _Verification:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._problems: list[Problem] = []
+        self._problem_count = 0
+        self._transactions = 0
+        self._postings = 0
+        self._last = 0
+        self._head = chain.GENESIS
+        self._booked_at = 0
+        self._balances: Counter[tuple[int, int, str, str, str]] = Counter()
+        self._meters: Counter[str] = Counter()
+
+    def run(self) -> VerifyReport:
+        self._connection.execute("BEGIN")  # one snapshot for everything, whatever is booked meanwhile
+        for check in (self._check_file, self._check_chain, self._check_sums, self._check_names):
+            try:
+                check()
+            except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+                if getattr(error, "sqlite_errorcode", None) in _NOT_THE_LEDGERS_FAULT:
+                    raise
+                self._note(f"cannot be read any further: {error}", self._last + 1)
+        return VerifyReport(
+            not self._problem_count,
+            self._transactions,
+            self._postings,
+            self._head.hex(),
+            tuple(self._problems),
+            self._problem_count,
+        )
+
+    def _note(self, what: str, sequence: int | None = None, transaction: object = None) -> None:
+        self._problem_count += 1
+        if len(self._problems) < MAX_PROBLEMS:
+            printable = what.encode("utf-8", "backslashreplace").decode()
+            text = chain.id_text(transaction) if isinstance(transaction, bytes) else None
+            self._problems.append(Problem(printable, sequence, text))
+
+    def _check_file(self) -> None:
+        for problem in schema_problems(self._connection):
+            self._note(problem)
+        for (line,) in self._connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
+            if line != "ok":
+                self._note(f"SQLite's integrity check: {line}")
+        for table, row, parent, _ in self._connection.execute("PRAGMA foreign_key_check"):
+            self._note(f"row {row} of {table} refers to nothing in {parent}")
+
+    def _check_chain(self) -> None:
+        """Walk transactions, their postings and their evidence side by side, in the order of the chain."""
+        postings = _BySequence(self._connection.execute(_POSTINGS))
+        evidence = _BySequence(self._connection.execute(_EVIDENCE))
+        for row in self._connection.execute(_TRANSACTIONS):
+            sequence = row[0]
+            self._note_strays(postings.before(sequence), evidence.before(sequence))
+            if sequence != self._last + 1:
+                self._note(f"the transaction before it is missing: the last was {self._last}", sequence, row[1])
+            self._transactions += 1
+            self._last = sequence
+            try:
+                for problem in self._transaction_problems(row, postings.at(sequence), evidence.at(sequence)):
+                    self._note(problem, sequence, row[1])
+            except (TypeError, ValueError, AttributeError, OverflowError, BookingRejected) as error:
+                self._note(f"cannot be recomputed: {error}", sequence, row[1])
+            self._head = row[-1] if isinstance(row[-1], bytes) else b""
+        self._note_strays(postings.before(None), evidence.before(None))
+
+    def _note_strays(self, postings: Iterable[int], evidence: Iterable[int]) -> None:
+        for sequence in postings:
+            self._note("postings without a transaction", sequence)
+        for sequence in evidence:
+            self._note("evidence without a transaction", sequence)
+
+    def _transaction_problems(
+        self, row: tuple[Any, ...], legs: list[tuple[Any, ...]], artefacts: list[tuple[Any, ...]]
+    ) -> Iterator[str]:
+        (sequence, transaction, origin, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[
+            :11
+        ]
+        (memo, corrects, reason, evidence_kind, external_id, evidence_digest, meters) = row[11:18]
+        body_digest, this_hash = row[18:]
+        previous, before = self._head, self._booked_at
+        self._booked_at = max(before, booked_at)
+        self._add_sums(origin, state, day_of(occurred_at), legs)
+        increments = decode_meters(meters)
+        for meter, amount in ((increment.meter, increment.amount) for increment in increments):
+            self._meters[meter] += amount
+
+        if transaction != chain.transaction_id(book, key):
+            yield "its id is not that of its book and key"
+        if state != POSTED:
+            yield f"its state is {state!r}"
+        if booked_at < before:
+            yield "it was booked before the one before it"
+        yield from _leg_problems(legs)
+        if [sha256(artefact).digest() for (artefact,) in artefacts] != [evidence_digest]:
+            yield "its evidence is missing or is not what its digest says"
+        correction = None
+        if corrects is not None:
+            correction = Correction(chain.id_text(corrects), reason)
+            found = self._connection.execute(_CORRECTED, (corrects,)).fetchone()
+            if found is None or found[0] >= sequence or found[1] != book:
+                yield f"it corrects {correction.transaction}, which does not stand before it in its book"
+        elif reason is not None:
+            yield "it has a reason for a correction, but corrects nothing"
+        if body_digest != chain.body_digest(
+            book,
+            key,
+            kind,
+            stream,
+            instance,
+            [Posting(name, asset, units) for _, _, name, asset, units in legs],
+            (evidence_kind, external_id, evidence_digest.hex()),
+            correction,
+        ):
+            yield "its body is not what its digest says"
+        if this_hash != chain.next_hash(
+            previous, body_digest, sequence, occurred_at, booked_at, state, memo, increments
+        ):
+            yield "its hash does not follow from it and the hash before"
+
+    def _add_sums(self, origin: int, state: str, day: str, legs: list[tuple[Any, ...]]) -> None:
+        self._postings += len(legs)
+        for _, account, _, asset, units in legs:
+            self._balances[origin, account, asset, state, day] += units
+
+    def _check_sums(self) -> None:
+        for *place, units in self._connection.execute(_BALANCES):
+            if (expected := self._balances.pop(tuple(place), None)) != units:
+                self._note(f"balance of {_place(place)} is {units} units, its postings say {expected}")
+        for place, units in self._balances.items():
+            self._note(f"balance of {_place(place)} is missing, its postings say {units} units")
+        for meter, value in self._connection.execute(_METERS):
+            if (expected := self._meters.pop(meter, None)) != value:
+                self._note(f"meter {meter} is {value}, its transactions say {expected}")
+        for meter, value in self._meters.items():
+            self._note(f"meter {meter} is missing, its transactions say {value}")
+
+    def _check_names(self) -> None:
+        used = {number for (number,) in self._connection.execute("SELECT DISTINCT account FROM balances")}
+        for number, name, kind in self._connection.execute(_ACCOUNTS):
+            if number not in used:
+                self._note(f"account {name} has no balance")
+            try:
+                if account_kind(name) != kind:
+                    self._note(f"account {name} is called {kind}")
+            except BookingRejected as error:
+                self._note(str(error))
+        used = {number for (number,) in self._connection.execute("SELECT DISTINCT origin FROM balances")}
+        for number, *origin in self._connection.execute(_ORIGINS):
+            if number not in used:
+                self._note(f"origin {'/'.join(map(str, origin))} has no balance")
+
+
+class _BySequence:
+    """Rows in order of the sequence in their first column, taken a transaction at a time."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._groups = groupby(rows, itemgetter(0))
+        self._next: tuple[int, list[tuple[Any, ...]]] | None = None
+        self._advance()
+
+    def before(self, sequence: int | None) -> Iterator[int]:
+        """Pass over what belongs to lower sequences (None: to any), and yield those."""
+        while self._next is not None and (sequence is None or self._next[0] < sequence):
+            yield self._next[0]
+            self._advance()
+
+    def at(self, sequence: int) -> list[tuple[Any, ...]]:
+        """Take what belongs to a sequence, without that column."""
+        if self._next is None or self._next[0] != sequence:
+            return []
+        rows = self._next[1]
+        self._advance()
+        return rows
+
+    def _advance(self) -> None:
+        group = next(self._groups, None)
+        self._next = (group[0], [row[1:] for row in group[1]]) if group is not None else None
+
+
+def _leg_problems(legs: list[tuple[Any, ...]]) -> Iterator[str]:
+    if [leg[0] for leg in legs] != list(range(len(legs))) or len(legs) < 2:
+        yield f"its postings are numbered {[leg[0] for leg in legs]}"
+    sums: Counter[str] = Counter()
+    for _, _, _, asset, units in legs:
+        sums[asset] += units
+    for asset, units in sums.items():
+        if units:
+            yield f"its postings in {asset} sum to {units} units"
+
+
+def _place(place: Iterable[Any]) -> str:
+    origin, account, asset, state, day = place
+    return f"origin {origin}, account {account}, {asset}, {state}, {day}"
+
+
+def main(arguments: list[str]) -> int:
+    """Verify the ledger that the command line names."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m orchestrator.money.verify <ledger.sqlite3>\n")
+        return 64
+    os.nice(10)
+    try:
+        report = verify(Path(arguments[0]))
+    except LedgerFileError as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_DATAERR
+    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+    return 0 if report.ok else EX_PROBLEM
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

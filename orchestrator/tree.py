@@ -1,0 +1,188 @@
+"""The supervision tree, on one page: what runs, in which order it starts, and what depends on what.
+
+/                       one for one; too many failures here end the daemon, and systemd starts it again
+├── ledger              first to start and last to stop: nothing earns without it
+├── instances           every instance, each with a restart budget of its own
+│   └── api_services-001 …
+├── deployment_manager  decides which instances there are
+├── customers           the paper world's, in mode `sandbox`
+│   └── api_services-001 …
+├── sandbox             gives every instance its customers
+├── control             the control socket
+└── pulse               feeds systemd's watchdog
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from actors import ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
+from config.paths import Paths
+from config.recovery import Recovery
+from config.secrets import EnvFile
+from config.sections import Settings
+from orchestrator.access.control import Control
+from orchestrator.access.dispatch import Methods
+from orchestrator.access.methods.configuration import register_config
+from orchestrator.access.methods.fleet import register_fleet
+from orchestrator.access.methods.keys import register_keys
+from orchestrator.access.methods.ledger import register_ledger
+from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
+from orchestrator.access.methods.watching import register_watching
+from orchestrator.booked import BookingNews
+from orchestrator.events import EventBus
+from orchestrator.fleet.deployment_manager import DeploymentManager
+from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.sandbox import Sandbox
+from orchestrator.http_client import HttpClient
+from orchestrator.money.ledger import Ledger
+from orchestrator.notify import Notifier
+from orchestrator.pulse import Pulse
+from streams.booking import Book, Receipt
+from streams.catalog import Catalog
+
+
+class Daemon(msgspec.Struct, frozen=True):
+    """What the tree needs of the daemon around it.
+
+    Attributes:
+        paths: Where everything is.
+        settings: Reads the configuration in force.
+        change: Changes a section of it.
+        reload: Rereads it.
+        secrets: What `.env` says.
+        catalog: The streams.
+        events: Where everything is told.
+        http: The shared HTTP client.
+        notifier: The way to systemd.
+        state: Reads what the daemon is doing.
+        shut_down: Asks it to drain and exit, and says who did.
+        counts: Counts of instances for this run only.
+        on_booked: Called after each commit, besides the news.
+    """
+
+    paths: Paths
+    settings: Callable[[], Settings]
+    change: Callable[[str, Any], Awaitable[Settings]]
+    reload: Callable[[], Awaitable[None]]
+    secrets: EnvFile
+    catalog: Catalog
+    events: EventBus
+    http: HttpClient
+    notifier: Notifier
+    state: Callable[[], DaemonState]
+    shut_down: Callable[[str], object]
+    counts: dict[str, int] | None = None
+    on_booked: Callable[[tuple[tuple[Book, Receipt], ...]], object] | None = None
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The references that others need."""
+
+    ledger: ActorRef[Any]
+    fleet: ActorRef[Any]
+
+
+async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
+    """Start everything, in order; each is ready before the next one starts.
+
+    Raises:
+        StartFailed: Something could not start; its cause says what.
+    """
+    settings, paths, events = daemon.settings(), daemon.paths, daemon.events
+    fleet_settings = settings.fleet
+    news = BookingNews(events)
+
+    def booked(group: tuple[tuple[Book, Receipt], ...]) -> None:
+        news(group)
+        if daemon.on_booked is not None:
+            daemon.on_booked(group)
+
+    ledger = await system.spawn(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
+    around = Surroundings(
+        instances=paths.instances,
+        checkpoints=paths.checkpoints,
+        host=fleet_settings.host,
+        book="paper" if fleet_settings.mode == "sandbox" else "live",
+        ledger=ledger,
+        events=events,
+        http=daemon.http.session,
+        secret=daemon.secrets.reveal,
+    )
+    restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
+    instances = await system.spawn(lambda: Supervisor(policy=restarts, ordered=False), "instances")
+
+    async def keep_count(stream: str, count: int) -> None:
+        await daemon.change("fleet", {"streams": {stream: {"count": count}}})
+
+    def deployment_manager() -> DeploymentManager:
+        return DeploymentManager(
+            catalog=daemon.catalog,
+            fleet=lambda: daemon.settings().fleet,
+            keep_count=keep_count,
+            instances=instances,
+            around=around,
+            events=events,
+            counts=daemon.counts,
+        )
+
+    fleet = await system.spawn(deployment_manager, "deployment_manager")
+
+    def sandbox() -> Sandbox:
+        return Sandbox(
+            fleet=fleet,
+            instances=instances,
+            customers=customers,
+            events=events,
+            directory=paths.state / "sandbox",
+            http=daemon.http.session,
+            calls_per_minute=fleet_settings.sandbox_calls_per_minute,
+            seed=fleet_settings.seed,
+        )
+
+    if fleet_settings.mode == "sandbox" and fleet_settings.sandbox_calls_per_minute > 0:
+        lenient = RestartPolicy(when_exhausted="delay", per_child=True)
+        customers = await system.spawn(lambda: Supervisor(policy=lenient, ordered=False), "customers")
+        await system.spawn(sandbox, "sandbox")
+
+    def register(methods: Methods, control: Control) -> None:
+        register_system(
+            methods,
+            SystemMethods(
+                system=system,
+                fleet=fleet,
+                ledger=ledger,
+                state=daemon.state,
+                mode=lambda: fleet_settings.mode,
+                home=str(paths.home),
+                log_file=str(paths.log_file),
+                shut_down=daemon.shut_down,
+                reload=daemon.reload,
+            ),
+        )
+        register_fleet(methods, fleet)
+        register_keys(methods, fleet)
+        register_ledger(methods, ledger)
+        register_config(methods, daemon.settings, daemon.change)
+        register_watching(methods, events, paths.log_file, control.context)
+
+    await system.spawn(lambda: Control(paths.control_socket, fleet_settings.control_group, register), "control")
+    await system.spawn(lambda: Pulse(system.root, daemon.notifier), "pulse")
+    return Tree(ledger, fleet)
+
+
+def instance_policy(recovery: Recovery, *, auto_restart: bool) -> RestartPolicy:
+    """Return how instances are restarted: `recovery_config.json`, unless restarts are off altogether."""
+    if not auto_restart:
+        return RestartPolicy(max_restarts=0, window_s=recovery.retry_window, when_exhausted="stop", per_child=True)
+    return RestartPolicy(
+        max_restarts=recovery.max_retries,
+        window_s=recovery.retry_window,
+        backoff=Backoff(first_s=0.25, cap_s=10.0, reset_after_s=recovery.retry_window),
+        when_exhausted="delay",
+        cooldown_s=recovery.retry_delay,
+        per_child=True,
+    )

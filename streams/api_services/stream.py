@@ -1,0 +1,252 @@
+"""The stream: an instance that sells API calls by key."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streams.api_services.blueprint import blueprint
+from streams.api_services.docs_page import docs_page
+from streams.api_services.heavy_work import HeavyWork
+from streams.api_services.openapi import openapi_document
+from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.shop import Offer, Shop
+from streams.booking import BookName
+from streams.http_host import HttpApp, HttpHost
+from streams.metering.accounts import UnbookedCalls
+from streams.metering.key_store import KeyRefused, KeyStore, KeyTerms
+from streams.metering.limits import MeterLimits
+from streams.metering.meter import Meter
+from streams.metering.selling import KeyInfo, NewKey, key_info
+from streams.money import AmountError, parse_amount
+from streams.stream import Health, Stream, StreamContext
+
+KEYS_FILE: Final = "keys.jsonl"
+
+_CLOSE_WITHIN_S: Final = 3.0
+_MAX_RATE_PER_S: Final = 1_000_000.0
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """What is in neither the ledger nor the instance's files.
+
+    Attributes:
+        unbooked_calls: Calls that cost nothing, by key.
+    """
+
+    unbooked_calls: UnbookedCalls = {}
+
+
+class ApiServices(Stream[ApiServicesSettings]):
+    """One shop: its keys, its meter and its port."""
+
+    name = "api_services"
+    settings_type = ApiServicesSettings
+
+    def __init__(self, context: StreamContext[ApiServicesSettings]) -> None:
+        super().__init__(context)
+        self._keys = KeyStore(context.directory / KEYS_FILE, context.now)
+        self._meter = Meter(
+            stream=context.stream,
+            instance=context.id,
+            asset=context.settings.asset,
+            keys=self._keys,
+            ledger=context.ledger,
+            now=context.now,
+            monotonic=context.monotonic,
+            log=context.log,
+            limits=MeterLimits(max_proof_bytes=context.limits.max_response_bytes),
+        )
+        self._heavy_work = HeavyWork()
+        self._host: HttpHost | None = None
+        self._paused = False
+
+    @classmethod
+    def blueprint(cls, n: int) -> Sequence[ApiServicesSettings]:
+        """Return n distinct shops."""
+        return blueprint(n)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self.context.port if self._host is None else self._host.port
+
+    async def start(self) -> None:
+        """Load the keys, read what they have used, and listen.
+
+        Raises:
+            KeyJournalDamaged: The file of the keys has a line that is no event.
+            CannotListen: The address is taken, or not this machine's.
+            LedgerUnavailable: The ledger cannot read.
+            ActorError: The ledger does not answer.
+        """
+        context = self.context
+        await self._keys.load()
+        await self._meter.start()
+        # Loading the web framework takes a quarter of a second, once in the process: not on the event loop.
+        app = await asyncio.to_thread(_load_app)
+        self._host = HttpHost(app, context.host, context.port, {"shop": self._shop()})
+        await self._host.start()
+        if self._paused:
+            self._host.pause()
+
+    async def run(self) -> None:
+        """Settle bookings whose outcome is not known, until cancelled."""
+        await self._meter.run()
+
+    async def stop(self) -> None:
+        """Finish the requests in progress, then close the port."""
+        host, self._host = self._host, None
+        try:
+            if host is not None:
+                await host.close(_CLOSE_WITHIN_S)
+        finally:
+            self._heavy_work.close()
+
+    def health(self) -> Health:
+        """Tell whether a customer who comes now is served."""
+        if self._paused:
+            return Health(ready=False, detail="paused")
+        return Health(ready=self._host is not None, detail="" if self._host is not None else "not listening")
+
+    def pause(self) -> None:
+        """Answer 503 with Retry-After until `resume`."""
+        self._paused = True
+        if self._host is not None:
+            self._host.pause()
+
+    def resume(self) -> None:
+        """Serve again."""
+        self._paused = False
+        if self._host is not None:
+            self._host.resume()
+
+    def checkpoint(self) -> bytes:
+        """Return the counts that no ledger knows."""
+        return msgspec.json.encode(Checkpoint(self._meter.unbooked_calls()))
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Take up a former `checkpoint`.
+
+        Raises:
+            msgspec.MsgspecError: It is none.
+        """
+        if checkpoint:
+            self._meter.restore_unbooked(msgspec.json.decode(checkpoint, type=Checkpoint).unbooked_calls)
+
+    def funnel(self) -> dict[str, int]:
+        """Return counts from the request to the booking, then those that took another way."""
+        return self._meter.funnel()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is sold, and how the port stands."""
+        settings = self.context.settings
+        return {
+            "title": settings.title,
+            "products": dict(settings.products),
+            "asset": settings.asset,
+            "plans": list(settings.plans),
+            "keys": len(self._keys),
+            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+        }
+
+    async def create_key(
+        self,
+        *,
+        plan: str | None = None,
+        quota: int | None = None,
+        rate: float | None = None,
+        credit: str | None = None,
+        label: str = "",
+        book: BookName | None = None,
+        own: bool = False,
+    ) -> NewKey:
+        """Make a key; see `SellsByKey`."""
+        settings = self.context.settings
+        plan_name = settings.default_plan if plan is None else plan
+        terms = settings.plans.get(plan_name)
+        if terms is None:
+            raise KeyRefused(f"there is no plan {plan_name!r} here; there are {', '.join(settings.plans)}")
+        if book == "live" and self.context.book == "paper":
+            raise KeyRefused("this instance books in paper: it makes no live keys")
+        key, record = await self._keys.create(
+            KeyTerms(
+                book=self.context.book if book is None else book,
+                plan=plan_name,
+                label=label,
+                rate_per_s=_rate(terms, rate),
+                burst=terms.burst if rate is None else max(1, math.ceil(rate)),
+                quota=_quota(terms, quota),
+                credit=_credit(terms, credit, settings.asset),
+                own=own,
+            )
+        )
+        return NewKey(id=record.id, key=key)
+
+    def list_keys(self) -> tuple[KeyInfo, ...]:
+        """Return all keys, oldest first; those in force and those revoked."""
+        asset = self.context.settings.asset
+        return tuple(key_info(record, revoked_at, asset) for record, revoked_at in self._keys.all())
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Put a key out of force for ever; see `SellsByKey`."""
+        await self._keys.revoke(key_id)
+
+    def _shop(self) -> Shop:
+        context, settings = self.context, self.context.settings
+        return Shop(
+            id=context.id,
+            offers={
+                name: Offer(product, settings.price_units(name)) for name, product in settings.offered().items()
+            },
+            meter=self._meter,
+            heavy_work=self._heavy_work,
+            limits=context.limits,
+            now=context.now,
+            health=self.health,
+            log=context.log,
+            openapi=lambda: msgspec.json.encode(openapi_document(settings, self._base_url())),
+            docs=lambda: docs_page(settings, self._base_url()).encode(),
+        )
+
+    def _base_url(self) -> str:
+        host = self.context.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _load_app() -> HttpApp:
+    from streams.api_services.app import http_app
+
+    return http_app()
+
+
+def _rate(plan: Plan, rate: float | None) -> float:
+    if rate is None:
+        return plan.rate_per_s
+    if not 0 < rate <= _MAX_RATE_PER_S:
+        raise KeyRefused(f"a rate is above 0 and at most {_MAX_RATE_PER_S:g} calls a second, not {rate!r}")
+    return rate
+
+
+def _quota(plan: Plan, quota: int | None) -> int | None:
+    if quota is None:
+        return plan.quota
+    if quota < 0:
+        raise KeyRefused(f"a quota is 0 or more calls a month, not {quota}")
+    return quota
+
+
+def _credit(plan: Plan, credit: str | None, asset: str) -> int | None:
+    if credit is None:
+        return plan.credit_units(asset)
+    try:
+        units = parse_amount(credit, asset)
+    except AmountError as error:
+        raise KeyRefused(f"credit: {error}") from None
+    if units < 0:
+        raise KeyRefused(f"a credit is 0 or more, not {credit}")
+    return units

@@ -1,0 +1,69 @@
+"""The catalog: the streams of this installation, found by entry point.
+
+The streams that ship use the same door as those of outside packages: the group `automate.streams`, a name,
+and a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+import structlog
+
+from streams.stream import Stream
+
+GROUP: Final = "automate.streams"
+
+_log = structlog.get_logger(__name__)
+
+
+class UnknownStream(LookupError):
+    """No stream of that name is installed."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no stream {name!r} is installed; there are {', '.join(known) or 'none'}")
+        self.name = name
+
+
+class BrokenStream(Exception):
+    """A stream is installed, but its entry point does not lead to one."""
+
+    def __init__(self, name: str, source: str, reason: str) -> None:
+        super().__init__(f"the stream {name!r} cannot be loaded from {source}: {reason}")
+        self.name = name
+
+
+class Catalog(Mapping[str, type[Stream[Any]]]):
+    """Streams by name; each is imported when it is first asked for.
+
+    Looking up what is not installed raises `UnknownStream`, and what is broken `BrokenStream`.
+    """
+
+    def __init__(self, points: Mapping[str, EntryPoint] | None = None) -> None:
+        if points is None:
+            points = {point.name: point for point in entry_points(group=GROUP)}
+        self._points = dict(sorted(points.items()))
+        self._loaded: dict[str, type[Stream[Any]]] = {}
+
+    def __getitem__(self, name: str) -> type[Stream[Any]]:
+        if name not in self._loaded:
+            point = self._points.get(name)
+            if point is None:
+                raise UnknownStream(name, tuple(self._points))
+            try:
+                loaded = point.load()
+            except Exception as error:
+                raise BrokenStream(name, point.value, f"{type(error).__name__}: {error}") from error
+            if not (isinstance(loaded, type) and issubclass(loaded, Stream)):
+                raise BrokenStream(name, point.value, "it is no subclass of Stream")
+            self._loaded[name] = loaded
+            _log.debug("catalog.loaded", stream=name, source=point.value)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)

@@ -1,0 +1,303 @@
+"""One HTTP connection: uvicorn's protocol, with bounds on what a slow, silent or greedy peer can hold.
+
+uvicorn's own protocol waits for a request for ever, reads heads of any size, lets a peer that does not read its
+answer keep it in memory, and writes a log line for each malformed request. Timers are armed only while there is
+something to wait for, so that a quick request costs none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+from typing import Any, Final
+
+import httptools
+import msgspec
+from uvicorn import Config
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+HEALTH_PATH: Final = "/healthz"
+
+
+class HttpLimits(msgspec.Struct, frozen=True):
+    """What one listener and its connections may use.
+
+    Attributes:
+        max_connections: Connections at a time; one more is answered 503 and closed.
+        backlog: Connections that the system holds until they are accepted.
+        max_head_bytes: Largest request line and headers.
+        max_discarded_bytes: How much of a body that was already answered is read on, so that the peer can see the
+            answer, before the connection is cut.
+        receive_timeout_s: How long a request may take to arrive whole, and a new connection to send one.
+        send_timeout_s: How long a peer may leave its answer unread.
+        keep_alive_s: How long a connection may stay idle between requests.
+    """
+
+    max_connections: int = 4096
+    backlog: int = 2048
+    max_head_bytes: int = 32 * 1024
+    max_discarded_bytes: int = 1024 * 1024
+    receive_timeout_s: float = 15.0
+    send_timeout_s: float = 15.0
+    keep_alive_s: int = 15
+
+
+class HostState(ServerState):
+    """What the connections of one listener share."""
+
+    def __init__(self, limits: HttpLimits, retry_after_s: int) -> None:
+        super().__init__()
+        self.limits = limits
+        self.paused = False
+        self.closing = False
+        self.refused = 0
+        self.malformed = 0
+        self.timed_out = 0
+        self.empty = asyncio.Event()
+        self.retry_after = b"%d" % retry_after_s
+        self._date_until_s = 0.0
+
+    def refresh_date(self, now_s: float) -> None:
+        """Render the Date header when a second has passed: on demand, since tickers of idle hosts add up."""
+        if now_s >= self._date_until_s:
+            self._date_until_s = now_s + 1.0
+            self.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode("ascii"))]
+
+
+class HttpConnection(HttpToolsProtocol):
+    """One connection of a listener. Reached by uvicorn's and the loop's callbacks only."""
+
+    server_state: HostState
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: HostState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.access_log = False
+        self._limits = server_state.limits
+        self.timeout_keep_alive = self._limits.keep_alive_s
+        self._receive_deadline: asyncio.TimerHandle | None = None
+        self._send_deadline: asyncio.TimerHandle | None = None
+        self._receiving = False
+        self._head_received = False
+        self._head_bytes = 0
+        self._discarded_bytes = 0
+        self._deaf = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, if there is room."""
+        super().connection_made(transport)
+        state = self.server_state
+        state.empty.clear()
+        if state.closing or len(state.connections) > self._limits.max_connections:
+            state.refused += 1
+            self._fail(503, "There are too many connections. Try again.")
+        else:
+            self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection and all its timers."""
+        self._deaf = True
+        self._unset_keepalive_if_required()
+        self._received_in_time()
+        self._sent_in_time()
+        super().connection_lost(exc)
+        if not self.server_state.connections:
+            self.server_state.empty.set()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the other half open while an answer is owed: a peer may send its request and close its side."""
+        if self._responding() and not self._receiving:
+            self.cycle.keep_alive = False
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and watch a request that has not come whole."""
+        if self._deaf:
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # The request was a whole one and is answered as HTTP/1.1; what follows is another protocol.
+            self._deaf = True
+            self.shutdown()
+            return
+        except httptools.HttpParserError:
+            self._refuse_malformed()
+            return
+        if self._receiving:
+            if not self._head_received:
+                self._head_bytes += len(data)
+                if self._head_bytes > self._limits.max_head_bytes:
+                    self._fail(431, "The request line and headers are too large.")
+                    return
+            if self._receive_deadline is None:
+                self._await_request()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._unset_keepalive_if_required()
+        self._receiving = True
+        self._head_received = False
+        self._head_bytes = 0
+        self.server_state.refresh_date(self.loop.time())
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head of a request is here: work on it begins."""
+        super().on_headers_complete()
+        self._head_received = True
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body is here."""
+        if self.cycle.response_complete:
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > self._limits.max_discarded_bytes:
+                self._deaf = True
+                self.transport.abort()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is here whole."""
+        self._receiving = False
+        self._received_in_time()
+        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self._unset_keepalive_if_required()
+
+    def on_response_complete(self) -> None:
+        """The answer is written."""
+        super().on_response_complete()
+        if self._receiving and not self._head_received:
+            # The next request is on its way; its own deadline watches it.
+            self._unset_keepalive_if_required()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The connection was idle for long enough."""
+        self.timeout_keep_alive_task = None
+        if not self._responding():
+            self._close()
+
+    def pause_writing(self) -> None:
+        """The peer does not read as fast as we write."""
+        super().pause_writing()
+        if self._send_deadline is None:
+            self._send_deadline = self.loop.call_later(self._limits.send_timeout_s, self._cut)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._sent_in_time()
+
+    def shutdown(self) -> None:
+        """Finish the request in progress, then close."""
+        if self._responding():
+            self.cycle.keep_alive = False
+        else:
+            self._close()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.server_state.paused and cycle.scope["path"] != HEALTH_PATH:
+            app = self._answer_paused
+        super()._start_asgi_task(cycle, app)
+
+    async def _answer_paused(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        body = _problem(503, "This service is paused. Try again later.")
+        headers = [*_problem_headers(body), (b"retry-after", self.server_state.retry_after)]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _responding(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _await_request(self) -> None:
+        self._receive_deadline = self.loop.call_later(self._limits.receive_timeout_s, self._receive_too_slow)
+
+    def _received_in_time(self) -> None:
+        if self._receive_deadline is not None:
+            self._receive_deadline.cancel()
+            self._receive_deadline = None
+
+    def _sent_in_time(self) -> None:
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
+
+    def _receive_too_slow(self) -> None:
+        self._receive_deadline = None
+        self.server_state.timed_out += 1
+        if self._responding() and not (self._receiving and self._head_received):
+            # Another request's answer is owed; it comes first, and is the last.
+            self.cycle.keep_alive = False
+            self._deaf = True
+        else:
+            self._fail(408, "The request did not arrive in time.")
+
+    def _refuse_malformed(self) -> None:
+        self.server_state.malformed += 1
+        if self._responding() and not (self._receiving and self._head_received):
+            self.cycle.keep_alive = False
+            self._deaf = True
+        else:
+            self._fail(400, "The request is not valid HTTP.")
+
+    def _fail(self, status: int, detail: str) -> None:
+        """Answer in the application's stead where that is still possible, and close."""
+        self._deaf = True
+        answered = False
+        if self._responding():
+            answered = self.cycle.response_started or bool(self.pipeline)
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not answered and not self.transport.is_closing():
+            body = _problem(status, detail)
+            head = b"HTTP/1.1 %d %s\r\n" % (status, _REASONS[status])
+            fields = b"".join(b"%s: %s\r\n" % field for field in _problem_headers(body))
+            self.transport.write(b"%s%sconnection: close\r\n\r\n%s" % (head, fields, body))
+        self._close()
+
+    def _close(self) -> None:
+        self.transport.close()
+        if self._send_deadline is None and self.transport.get_write_buffer_size() > 0:
+            self._send_deadline = self.loop.call_later(self._limits.send_timeout_s, self._cut)
+
+    def _cut(self) -> None:
+        self._send_deadline = None
+        self.server_state.timed_out += 1
+        self.transport.abort()
+
+
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
+
+
+def _problem(status: int, detail: str) -> bytes:
+    title = _REASONS[status].decode("ascii")
+    return msgspec.json.encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+
+
+def _problem_headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]

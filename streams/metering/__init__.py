@@ -1,0 +1,1 @@
+"""Selling by the call: keys, rates, quotas, credit, idempotency and booking, as one decision."""

@@ -1,0 +1,260 @@
+"""The one decision: may this call be served, what does it cost, and is that booked.
+
+    authenticate → answer at hand? → rate → answer in the ledger? → reserve → perform → book → answer
+
+No answer is given before its booking is durable, and nothing is charged for work that failed. Calls that
+cost nothing (a price of zero, or the daemon's own traffic, which is never billed) count against rate and quota,
+but there is nothing to book: their number and their kept answers live in this process only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from streams.booking import KeyConflict, LedgerRef
+from streams.metering.account import Account, Usage
+from streams.metering.accounts import Accounts, UnbookedCalls
+from streams.metering.answer import Answer, Headers, MeteredCall, Proof, Response, encode_proof, prove
+from streams.metering.gcra import RateDecision
+from streams.metering.idempotency import CallName, Flight, KeptAnswer, KeptAnswers, name_of
+from streams.metering.key_store import KeyStore
+from streams.metering.limits import MeterLimits
+from streams.metering.refusal import (
+    AnswerTooLarge,
+    BookingUnavailable,
+    CallRefused,
+    IdempotencyConflict,
+    Unauthenticated,
+)
+from streams.metering.till import RETRY_AFTER_S, Till
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+Perform: TypeAlias = Callable[[], Awaitable[Response]]
+
+_FUNNEL: Final = ("requests", "authenticated", "admitted", "delivered")
+
+
+class Meter:
+    """Meters the calls of one instance. Its keys come from a store, its money goes to the ledger."""
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        instance: str,
+        asset: str,
+        keys: KeyStore,
+        ledger: LedgerRef,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        log: FilteringBoundLogger,
+        limits: MeterLimits,
+    ) -> None:
+        self._asset = asset
+        self._now = now
+        self._monotonic = monotonic
+        self._limits = limits
+        self._accounts = Accounts(keys, now)
+        self._till = Till(
+            stream=stream, instance=instance, asset=asset, ledger=ledger, now=now, log=log, limits=limits
+        )
+        self._answers = KeptAnswers(limits.kept_answers_bytes)
+        self._flights: dict[CallName, Flight] = {}
+        self._run_id = os.urandom(6).hex()
+        self._serial = 0
+        self._counts: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Read from the ledger what the keys have used.
+
+        Raises:
+            LedgerUnavailable: The ledger cannot read.
+            ActorError: The ledger does not answer.
+        """
+        self._accounts.restore(*await self._till.read_meters())
+
+    async def run(self) -> None:
+        """Settle bookings whose outcome is not known, until cancelled."""
+        await self._till.run()
+
+    def authenticate(self, authorization: bytes | None) -> Account:
+        """Return the account that an Authorization header opens.
+
+        Raises:
+            Unauthenticated: There is none, or its key is malformed, unknown or revoked; all the same.
+        """
+        self._counts["requests"] += 1
+        account = self._accounts.find(authorization)
+        if account is None:
+            raise self._counted(Unauthenticated())
+        self._counts["authenticated"] += 1
+        return account
+
+    async def serve(self, call: MeteredCall, perform: Perform) -> Answer:
+        """Decide on a call, do its work, book it, and return the answer.
+
+        Cancelled, it charges nothing unless the answer can be fetched again with its Idempotency-Key.
+
+        Args:
+            call: What is asked, and by whom.
+            perform: Does the work. It is called at most once.
+
+        Raises:
+            CallRefused: The call is not served and not charged; see its subclasses.
+        """
+        try:
+            if call.idempotency_key is None:
+                return await self._serve_once(call, perform)
+            return await self._serve_repeatable(call, name_of(call, call.idempotency_key), perform)
+        except CallRefused as refusal:
+            self._counted(refusal)
+            raise
+
+    def refuse(self, account: Account, code: str) -> None:
+        """Count a request that is malformed. It takes a call out of the rate, so that guessing is not free.
+
+        Raises:
+            RateExceeded: It came too soon.
+        """
+        self._counts[f"refused_{code}"] += 1
+        account.admit(self._monotonic(), self._now())
+
+    def usage(self, account: Account) -> Usage:
+        """Return how an account stands."""
+        return account.usage(self._asset, self._now())
+
+    def funnel(self) -> dict[str, int]:
+        """Return counts from the request to the booking, then those that took another way."""
+        steps = {step: self._counts[step] for step in _FUNNEL}
+        others = {reason: self._counts[reason] for reason in sorted(self._counts) if reason not in steps}
+        return steps | self._till.counts | others
+
+    def unbooked_calls(self) -> UnbookedCalls:
+        """Return the calls that cost nothing: a checkpoint's matter."""
+        return self._accounts.unbooked_calls()
+
+    def restore_unbooked(self, calls: UnbookedCalls) -> None:
+        """Take up a former `unbooked_calls`, before the first call is served."""
+        self._accounts.restore_unbooked(calls)
+
+    async def _serve_once(self, call: MeteredCall, perform: Perform) -> Answer:
+        decision = call.account.admit(self._monotonic(), self._now())
+        call_id = self._next_call_id()
+        response, headers, _ = await self._deliver(call, decision, call_id, f"call/{call_id}", perform)
+        return Answer(response, headers)
+
+    async def _serve_repeatable(self, call: MeteredCall, name: CallName, perform: Perform) -> Answer:
+        deadline_s = self._monotonic() + self._limits.flight_timeout_s
+        while True:
+            if (kept := self._answers.find(name)) is not None:
+                return self._replay(call, kept)
+            if (flight := self._flights.get(name)) is None:
+                break
+            if (answer := await flight.join(call, deadline_s - self._monotonic())) is not None:
+                return self._repeat(answer)
+        flight = self._flights[name] = Flight(call)
+        outcome: Answer | CallRefused | None = None
+        try:
+            outcome = await self._serve_first(call, name, perform)
+        except CallRefused as refusal:
+            outcome = refusal
+            raise
+        finally:
+            del self._flights[name]
+            flight.land(outcome)
+        return outcome
+
+    async def _serve_first(self, call: MeteredCall, name: CallName, perform: Perform) -> Answer:
+        record = call.account.record
+        decision = call.account.admit(self._monotonic(), self._now())
+        booking_name = f"idem/{call.idempotency_key}"
+        if (kept := await self._till.find(record, booking_name)) is None:
+            try:
+                response, headers, kept = await self._deliver(
+                    call, decision, self._next_call_id(), booking_name, perform
+                )
+            except KeyConflict:
+                # Another incarnation of this instance booked it meanwhile: what that delivered is the answer.
+                if (kept := await self._till.find(record, booking_name)) is None:
+                    raise BookingUnavailable(RETRY_AFTER_S) from None
+            else:
+                if kept is not None:
+                    self._answers.keep(name, kept)
+                return Answer(response, headers)
+        self._answers.keep(name, kept)
+        return self._replay(call, kept)
+
+    async def _deliver(
+        self, call: MeteredCall, decision: RateDecision, call_id: str, booking_name: str, perform: Perform
+    ) -> tuple[Response, Headers, KeptAnswer | None]:
+        account, now = call.account, self._now()
+        reservation = account.reserve(0 if account.record.own else call.units, decision, now)
+        self._counts["admitted"] += 1
+        try:
+            response = await perform()
+            proof = prove(call, response, self._asset)
+            artefact = self._artefact(proof)
+        except BaseException:
+            reservation.release()
+            raise
+        if artefact is None:
+            reservation.release()
+            return response, account.headers(decision, now), None
+        receipt_id = None
+        if reservation.units:
+            receipt_id = await self._till.charge(
+                account.record,
+                booking_name,
+                call_id,
+                reservation,
+                artefact,
+                now,
+                repeatable=call.idempotency_key is not None,
+            )
+        else:
+            reservation.commit(booked=False)
+        headers = account.headers(decision, now) + _charged(proof, receipt_id)
+        return response, headers, KeptAnswer(proof, receipt_id)
+
+    def _artefact(self, proof: Proof) -> bytes | None:
+        """Return what is booked as evidence; None where the work came to nothing that could be charged."""
+        status = proof.response.status
+        if not 200 <= status < 300:
+            self._counts[f"failed_{status}"] += 1
+            return None
+        artefact = encode_proof(proof)
+        if len(artefact) > self._limits.max_proof_bytes:
+            raise AnswerTooLarge(len(artefact), self._limits.max_proof_bytes)
+        self._counts["delivered"] += 1
+        return artefact
+
+    def _replay(self, call: MeteredCall, kept: KeptAnswer) -> Answer:
+        if not kept.proof.is_of(call):
+            raise IdempotencyConflict
+        return self._repeat(Answer(kept.proof.response, _charged(kept.proof, kept.receipt_id)))
+
+    def _repeat(self, answer: Answer) -> Answer:
+        if not 200 <= answer.response.status < 300:
+            return answer
+        self._counts["replayed"] += 1
+        return Answer(answer.response, [*answer.headers, (b"idempotent-replayed", b"true")])
+
+    def _counted(self, refusal: CallRefused) -> CallRefused:
+        self._counts[f"refused_{refusal.code}"] += 1
+        return refusal
+
+    def _next_call_id(self) -> str:
+        self._serial += 1
+        return f"{self._run_id}-{self._serial:x}"
+
+
+def _charged(proof: Proof, receipt_id: str | None) -> Headers:
+    if receipt_id is None:
+        return []
+    return [(b"x-charge", proof.charge.encode("ascii")), (b"x-receipt", receipt_id.encode("ascii"))]
