@@ -36,6 +36,9 @@ BLOCKED_LIMIT_S = 1.0
 
 _log = structlog.get_logger("daemon")
 
+SERVICES = frozenset({"deployment_manager"})
+"""Of the services that `unified_dashboard_config.json` may name, those that this version has."""
+
 
 class HomeInUse(Exception):
     """Another daemon runs in this home."""
@@ -106,6 +109,7 @@ def run(
             max_bytes=fleet.log_max_bytes,
             instance_max_bytes=fleet.instance_log_max_bytes,
             keep=fleet.log_files_kept,
+            instance_keep=fleet.log_files_kept,
         )
         with configure(paths.log_file, instances=paths.instances, limits=limits):
             process = _Process(paths, store, settings, secrets, catalog, adjust, counts, on_booked)
@@ -151,6 +155,9 @@ class _Process:
         )
         for warning in self._secrets.warnings:
             _log.warning("daemon.secrets", detail=warning)
+        absent = sorted(set(self._settings.unified_dashboard.services) - SERVICES)
+        if absent:
+            self._events.publish("daemon.services_absent", services=absent, detail="not part of this version")
         main = asyncio.current_task()
         assert main is not None
         try:

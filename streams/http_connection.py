@@ -8,6 +8,7 @@ something to wait for, so that a quick request costs none.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from email.utils import formatdate
 from typing import Any, Final
@@ -19,7 +20,14 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from streams.http_cork import CorkedTransport
+
 HEALTH_PATH: Final = "/healthz"
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.WARNING)
+# A request that is cancelled because the host closes is no failure of the application.
+_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)))
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
@@ -80,6 +88,7 @@ class HttpConnection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.logger = _log
         self.access_log = False
         self._limits = server_state.limits
         self.timeout_keep_alive = self._limits.keep_alive_s
@@ -94,6 +103,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, if there is room."""
         super().connection_made(transport)
+        self.transport = CorkedTransport(transport, self.loop)
         state = self.server_state
         state.empty.clear()
         if state.closing or len(state.connections) > self._limits.max_connections:

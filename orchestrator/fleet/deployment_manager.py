@@ -137,6 +137,7 @@ class DeploymentManager(
         plan = self._fleet().streams.get(stream, StreamPlan())
         if plan.isolation != "actor":
             raise NotNow(NO_PROCESSES)
+        await asyncio.to_thread(self._kind, stream)  # the first time, it is imported
         change = self._plan(stream, wanted, plan.settings)
         if self._counts is not None:
             # For this run only: what there is too much of is not started, and stays on disk as it is.
@@ -179,7 +180,7 @@ class DeploymentManager(
         return await self._bring(message.stream, message.to, {})
 
     async def _bring(self, stream: str, to: int, settings: dict[str, Any]) -> str:
-        self._kind(stream)
+        await asyncio.to_thread(self._kind, stream)
         plan = self._fleet().streams.get(stream)
         overlay = {**(plan.settings if plan else {}), **settings}
         change = self._plan(stream, to, overlay)

@@ -27,6 +27,8 @@ _MIB: Final = 1024 * 1024
 class UnknownLevelError(ValueError):
     """A level that is none of debug, info, warning, error, critical."""
 
+    exit_code = 78
+
     def __init__(self, level: str, source: str) -> None:
         super().__init__(f"{source} is {level!r}; it must be one of {', '.join(LEVELS)}")
         self.level = level

@@ -11,7 +11,7 @@ from orchestrator.money.bulk import BulkInsert
 from orchestrator.money.instants import from_us
 from orchestrator.money.preparation import Prepared, encode_meters
 from orchestrator.money.validation import account_kind
-from streams.booking import Book, BookingRejected, KeyConflict, Receipt
+from streams.booking import BookingRejected, KeyConflict, Receipt
 
 POSTED: Final = "posted"
 """The state of money that is earned or spent for good."""
@@ -71,13 +71,20 @@ class Names:
         self.origins[origin] = number
         self.books[number] = origin[0]
 
+    def forget(self, origins: Iterable[tuple[str, str, str]], accounts: Iterable[str]) -> None:
+        """Unlearn names that did not come into the ledger after all."""
+        for origin in origins:
+            del self.books[self.origins.pop(origin)]
+        for account in accounts:
+            del self.accounts[account]
+
 
 class Group:
-    """What is about to be written; nothing outside changes until `learn` is called after the commit.
+    """What is about to be written.
 
     Args:
         head: The last transaction in the ledger.
-        names: The names the ledger has.
+        names: The names the ledger has; new ones are added, until `take_back`.
         now_us: The wall clock; times of booking never go back along the chain, whatever it says.
 
     Attributes:
@@ -148,18 +155,17 @@ class Group:
         )
         _MOVE_METERS.run(connection, [value for item in self._meters.items() for value in item])
 
-    def learn(self) -> None:
-        """Add the group's new names to those that the ledger has."""
-        for origin, number in self._new_origins.items():
-            self._names.add_origin(origin, number)
-        self._names.accounts.update(self._new_accounts)
+    def take_back(self) -> None:
+        """Undo what the group changed in memory; to be called when it was not committed."""
+        self._names.forget(self._new_origins, self._new_accounts)
 
     def _append(self, prepared: Prepared) -> int:
         booking = prepared.booking
         evidence = booking.evidence
         last, last_hash, _ = self.head
         sequence = last + 1
-        origin = self._origin(booking)
+        origin_name = (booking.book, booking.stream, booking.instance)
+        origin = self._names.origins.get(origin_name) or self._name_origin(origin_name)
         this_hash = chain.next_hash(
             last_hash,
             prepared.body_digest,
@@ -189,12 +195,13 @@ class Group:
             prepared.body_digest,
             this_hash,
         )
-        balances = self._balances
+        accounts, balances, day = self._names.accounts, self._balances, prepared.day
         for n, posting in enumerate(booking.postings):
-            account = self._account(posting.account)
-            self._postings += (sequence, n, account, posting.asset, posting.units)
-            place = (origin, account, posting.asset, prepared.day)
-            balances[place] = balances.get(place, 0) + posting.units
+            name, asset, units = posting.account, posting.asset, posting.units
+            account = accounts.get(name) or self._name_account(name)
+            self._postings += (sequence, n, account, asset, units)
+            place = (origin, account, asset, day)
+            balances[place] = balances.get(place, 0) + units
         self._evidence += (sequence, evidence.artefact)
         for increment in booking.meters:
             self._meters[increment.meter] = self._meters.get(increment.meter, 0) + increment.amount
@@ -202,17 +209,13 @@ class Group:
         self.head = (sequence, this_hash, self._booked_at_us)
         return sequence
 
-    def _origin(self, booking: Book) -> int:
-        origin = (booking.book, booking.stream, booking.instance)
-        number = self._names.origins.get(origin) or self._new_origins.get(origin)
-        if number is None:
-            number = self._new_origins[origin] = len(self._names.origins) + len(self._new_origins) + 1
+    def _name_origin(self, origin: tuple[str, str, str]) -> int:
+        number = self._new_origins[origin] = len(self._names.origins) + 1
+        self._names.add_origin(origin, number)
         return number
 
-    def _account(self, name: str) -> int:
-        number = self._names.accounts.get(name) or self._new_accounts.get(name)
-        if number is None:
-            number = self._new_accounts[name] = len(self._names.accounts) + len(self._new_accounts) + 1
+    def _name_account(self, name: str) -> int:
+        number = self._new_accounts[name] = self._names.accounts[name] = len(self._names.accounts) + 1
         return number
 
 

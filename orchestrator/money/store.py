@@ -106,22 +106,17 @@ class Store:
 
     def _write_whole(self, group: Sequence[Prepared]) -> list[Outcome]:
         connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
+        # Read anew for each group: it costs one step, and is right after whatever went wrong before.
+        rows = Group(_read_head(connection), self._names, self._clock())
         try:
-            rows = Group(_read_head(connection), self._names, self._clock())
+            connection.execute("BEGIN IMMEDIATE")
             rows.add(group, self._find(group))
             rows.insert(connection)
+            _commit(connection, rows.head)
         except BaseException:
+            rows.take_back()
             _roll_back(connection)
             raise
-        try:
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            _roll_back(connection)
-            # An error here does not say whether it came before or after the point of no return.
-            if _read_head(connection) != rows.head:
-                raise
-        rows.learn()
         self._log_bytes += rows.bytes
         return rows.outcomes
 
@@ -136,9 +131,18 @@ class Store:
 
 
 def _read_head(connection: sqlite3.Connection) -> Head:
-    # Read anew for each group: it costs one step, and is right after whatever went wrong before.
     row: Head | None = connection.execute(_READ_HEAD).fetchone()
     return row or (0, chain.GENESIS, 0)
+
+
+def _commit(connection: sqlite3.Connection, head: Head) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        _roll_back(connection)
+        # The error does not say whether it came before or after the point of no return; the ledger does.
+        if _read_head(connection) != head:
+            raise
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -68,16 +68,17 @@ def show_health(request: AnyRequest) -> ASGIApp:
     return HttpAnswer(200 if health.ready else 503, JSON_TYPE, msgspec.json.encode(body))
 
 
-@route("/openapi.json", http_method=_READ, sync_to_thread=False)
-def show_openapi(request: AnyRequest) -> ASGIApp:
+@route("/openapi.json", http_method=_READ)
+async def show_openapi(request: AnyRequest) -> ASGIApp:
     """Return the description of the instance's API."""
-    return HttpAnswer(200, JSON_TYPE, shop_of(request).page("openapi"), cacheable_s=_PAGE_CACHEABLE_S)
+    document = await shop_of(request).page("openapi")
+    return HttpAnswer(200, JSON_TYPE, document, cacheable_s=_PAGE_CACHEABLE_S)
 
 
-@route("/", http_method=_READ, sync_to_thread=False)
-def show_docs(request: AnyRequest) -> ASGIApp:
+@route("/", http_method=_READ)
+async def show_docs(request: AnyRequest) -> ASGIApp:
     """Return the page for customers."""
-    page = shop_of(request).page("docs")
+    page = await shop_of(request).page("docs")
     return HttpAnswer(200, _HTML, page, _PAGE_HEADERS, cacheable_s=_PAGE_CACHEABLE_S)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -33,6 +33,8 @@ from streams.stream import Health, Limits
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+PageName: TypeAlias = Literal["openapi", "docs"]
 
 INVALID: Final = "invalid_request"
 
@@ -94,12 +96,13 @@ class Shop:
         self._now = now
         self._openapi = openapi
         self._docs = docs
-        self._pages: dict[str, bytes] = {}
+        self._pages: dict[PageName, bytes] = {}
 
-    def page(self, name: str) -> bytes:
-        """Return the OpenAPI document or the documentation page; made when it is first asked for."""
+    async def page(self, name: PageName) -> bytes:
+        """Return the OpenAPI document or the page for customers; made when it is first asked for."""
         if name not in self._pages:
-            self._pages[name] = self._openapi() if name == "openapi" else self._docs()
+            # Loads a template engine and its files, for some 50 ms.
+            self._pages[name] = await asyncio.to_thread(self._openapi if name == "openapi" else self._docs)
         return self._pages[name]
 
     async def call(self, name: str, scope: Any, receive: Any) -> HttpAnswer:

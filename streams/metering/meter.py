@@ -127,6 +127,7 @@ class Meter:
 
     def usage(self, account: Account) -> Usage:
         """Return how an account stands."""
+        self._counts["usage_read"] += 1
         return account.usage(self._asset, self._now())
 
     def funnel(self) -> dict[str, int]:

@@ -373,11 +373,27 @@ async def cancels_what_takes_too_long() -> None:
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize("scenario", [finishes_what_is_in_progress, cancels_what_takes_too_long])
-def test_closing_on_either_event_loop(
-    loop_factory: Callable[[], asyncio.AbstractEventLoop], scenario: Callable[[], Awaitable[None]]
+def test_closing_on_either_event_loop_without_a_log_line(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    scenario: Callable[[], Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(asyncio.wait_for(scenario(), 5.0))
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+async def test_a_failure_of_the_application_is_logged_and_answered_500(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Application):
+        async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            raise ZeroDivisionError
+
+    async with hosted(Broken()) as host, connected(host) as (reader, writer):
+        writer.write(post(b"1"))
+        assert (await answer(reader))[0] == 500
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 async def test_an_idle_host_arms_no_timers() -> None:

@@ -7,12 +7,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from streams.api_services.product import Input, Output, Product, ProductError
-from streams.api_services.products.zones import ZoneName, zone
+from streams.api_services.product import Input, Output, Product
+from streams.api_services.products.zones import ZoneName, bounded_time, zone
 
 _HORIZON: Final = timedelta(days=36_525)
-_FIRST_YEAR: Final = 1970
-_LAST_YEAR: Final = 2200
 
 
 class CronRequest(Input, frozen=True):
@@ -46,9 +44,7 @@ class CronResponse(Output, frozen=True):
 def _run(request: CronRequest, now: datetime) -> CronResponse:
     from cronsim import CronSim, CronSimError
 
-    after = request.after if request.after is not None else now
-    if not _FIRST_YEAR <= after.year <= _LAST_YEAR:
-        raise ProductError(f"must be between {_FIRST_YEAR} and {_LAST_YEAR}", "after")
+    after = bounded_time(request.after if request.after is not None else now, "after")
     start = after.astimezone(zone(request.timezone, "timezone"))
     try:
         schedule = CronSim(request.expression, start)

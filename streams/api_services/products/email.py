@@ -38,6 +38,7 @@ def _run(request: EmailRequest, now: datetime) -> EmailResponse:
             request.value.strip(),
             check_deliverability=False,
             globally_deliverable=True,
+            strict=True,
             allow_domain_literal=False,
         )
     except EmailNotValidError as error:

@@ -16,6 +16,10 @@ Kind: TypeAlias = Literal["isin", "cusip", "sedol", "figi", "lei"]
 # The lengths are all different but for ISIN and FIGI, which differ in the third character.
 _KIND_BY_LENGTH: Final[dict[int, Kind]] = {7: "sedol", 9: "cusip", 12: "isin", 20: "lei"}
 
+# Every FIGI has G as its third character, and its standard keeps clear of the countries whose ISINs may have it too:
+# those that number their securities by the CUSIPs of foreign issuers, which begin with G.
+_ISIN_PREFIXES_BEFORE_G: Final = frozenset({"BM", "BS", "GB", "GG", "GH", "KY", "VG"})
+
 
 class SecuritiesRequest(Input, frozen=True):
     """An identifier to check."""
@@ -53,9 +57,8 @@ def _validator(kind: Kind) -> Callable[[str], str]:
 
 def _recognised(value: str) -> Kind | None:
     kind = _KIND_BY_LENGTH.get(len(value))
-    if kind == "isin" and value[2] == "G" and value[:2].isalpha():
-        # "??G" opens every FIGI. An ISIN may hold it too: then its own check digit decides.
-        return "isin" if check(value, _validator("isin")).reason is None else "figi"
+    if kind == "isin" and value[2] == "G" and value[:2] not in _ISIN_PREFIXES_BEFORE_G:
+        return "figi"
     return kind
 
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streams.api_services.product import Input, Output, Product, ProductError
-from streams.api_services.products.zones import ZoneName, zone
+from streams.api_services.product import Input, Output, Product
+from streams.api_services.products.zones import ZoneName, bounded_time, zone
 
 
 class TimezoneRequest(Input, frozen=True):
@@ -70,9 +70,7 @@ def _existence(local: datetime) -> Literal["exact", "ambiguous", "skipped"]:
 
 def _run(request: TimezoneRequest, now: datetime) -> TimezoneResponse:
     source, target = zone(request.source, "source"), zone(request.target, "target")
-    at = request.at if request.at is not None else now
-    if not 2 <= at.year <= 9998:
-        raise ProductError("must be between the years 2 and 9998", "at")
+    at = bounded_time(request.at if request.at is not None else now, "at")
     local_time = _existence(at.replace(tzinfo=source)) if at.tzinfo is None else "exact"
     utc = (at if at.tzinfo is not None else at.replace(tzinfo=source)).astimezone(UTC)
     return TimezoneResponse(
@@ -89,7 +87,7 @@ TIMEZONE_PRODUCT = Product(
     title="Time zone conversion",
     summary="Convert a time between zones, daylight saving included.",
     description=(
-        "Converts by the IANA time zone database, past rules included. Tells offset, abbreviation and whether "
+        "Converts by the IANA time zone database, from 1973 to 2200. Tells offset and abbreviation, whether "
         "daylight saving is in force, and whether a local time comes twice or never."
     ),
     request=TimezoneRequest,

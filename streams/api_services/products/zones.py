@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import functools
+from datetime import datetime
 from importlib import resources
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.api_services.product import ProductError
+
+# Before 1973 some zones had offsets with seconds (Liberia, -0:44:30), which ISO 8601 cannot write.
+FIRST_YEAR: Final = 1973
+LAST_YEAR: Final = 2200
 
 ZoneName: TypeAlias = Annotated[
     str, msgspec.Meta(min_length=1, max_length=64, description="An IANA time zone, Europe/Berlin.")
@@ -20,6 +25,17 @@ ZoneName: TypeAlias = Annotated[
 @functools.cache
 def _names() -> frozenset[str]:
     return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def bounded_time(moment: datetime, field: str) -> datetime:
+    """Return the time.
+
+    Raises:
+        ProductError: It is outside the years that are told exactly.
+    """
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ProductError(f"must be between {FIRST_YEAR} and {LAST_YEAR}", field)
+    return moment
 
 
 def zone(name: str, field: str) -> ZoneInfo:

@@ -1,0 +1,151 @@
+"""A stream that is as small as a stream can be, and a fleet of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from actors import ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
+from config.fleet import Fleet, StreamPlan
+from orchestrator.events import EventBus
+from orchestrator.fleet.chronicle import Chronicle
+from orchestrator.fleet.deployment_manager import DeploymentManager
+from orchestrator.fleet.instance import Surroundings
+from streams.catalog import GROUP, Catalog
+from streams.stream import Health, Stream
+
+
+class StallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    price: int = 1
+    fails: bool = False
+
+
+class Stall(Stream[StallSettings]):
+    """Counts its lives, keeps a checkpoint, and fails to start where its settings say so."""
+
+    name = "stall"
+    settings_type = StallSettings
+    lives: ClassVar[dict[str, int]] = {}
+
+    @classmethod
+    def blueprint(cls, n: int) -> Sequence[StallSettings]:
+        return [StallSettings(f"stall {number}") for number in range(1, n + 1)]
+
+    async def start(self) -> None:
+        self.open = True
+        self.taken = int(getattr(self, "restored", b"0"))
+        self.lives[self.context.id] = self.lives.get(self.context.id, 0) + 1
+        if self.context.settings.fails:
+            raise RuntimeError("no stall today")
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.taken += 1
+
+    async def stop(self) -> None:
+        self.open = False
+
+    def health(self) -> Health:
+        return Health(ready=self.open)
+
+    def pause(self) -> None:
+        self.open = False
+
+    def resume(self) -> None:
+        self.open = True
+
+    def checkpoint(self) -> bytes:
+        return str(self.taken).encode()
+
+    def restore(self, checkpoint: bytes) -> None:
+        self.restored = checkpoint
+
+    def funnel(self) -> dict[str, int]:
+        return {"seen": self.taken}
+
+
+def catalog() -> Catalog:
+    return Catalog(
+        {
+            "stall": EntryPoint("stall", f"{__name__}:Stall", GROUP),
+            "broken": EntryPoint("broken", "no.such.module:Stream", GROUP),
+        }
+    )
+
+
+class FleetUnderTest:
+    """What a test holds of a fleet.
+
+    Attributes:
+        manager: The deployment manager.
+        events: The names of all events so far, with their fields.
+        fleet: The configuration in force.
+    """
+
+    def __init__(self, directory: Path, **streams: int) -> None:
+        self.directory = directory
+        self.fleet = Fleet(
+            port_base=7000, chaos=True, streams={n: StreamPlan(count=c) for n, c in streams.items()}
+        )
+        self.counts: dict[str, int] | None = None
+        self.bus = EventBus()
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.bus.subscribe(("*",), lambda event: self.events.append((event.name, event.fields)))
+        self.system: ActorSystem
+        self.manager: ActorRef[Any]
+
+    async def keep_count(self, stream: str, count: int) -> None:
+        streams = {**self.fleet.streams, stream: StreamPlan(count=count)}
+        self.fleet = msgspec.structs.replace(self.fleet, streams=streams)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+    async def until(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Wait for an event with these fields, one that has come included."""
+        async with asyncio.timeout(600):
+            while True:
+                for seen, said in self.events:
+                    if seen == name and fields.items() <= said.items():
+                        return said
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def running(self, *, max_restarts: int = 3, cooldown_s: float = 60.0) -> AsyncIterator[None]:
+        for name in ("instances", "checkpoints"):
+            (self.directory / name).mkdir(exist_ok=True)
+        policy = RestartPolicy(
+            max_restarts=max_restarts,
+            backoff=Backoff(jitter=False),
+            when_exhausted="delay",
+            cooldown_s=cooldown_s,
+            per_child=True,
+        )
+        async with ActorSystem("fleet under test") as self.system:
+            self.system.events.subscribe(Chronicle(self.bus))
+            instances = await self.system.spawn(lambda: Supervisor(policy=policy, ordered=False), "instances")
+            around = Surroundings(
+                instances=self.directory / "instances",
+                checkpoints=self.directory / "checkpoints",
+                host="127.0.0.1",
+                book="paper",
+                ledger=instances,
+                events=self.bus,
+                http=lambda: None,  # type: ignore[arg-type, return-value]
+                secret=lambda name: None,
+            )
+            self.manager = await self.system.spawn(
+                lambda: DeploymentManager(
+                    catalog(), lambda: self.fleet, self.keep_count, instances, around, self.bus, self.counts
+                ),
+                "deployment_manager",
+            )
+            yield

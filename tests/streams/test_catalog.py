@@ -1,0 +1,38 @@
+"""The catalog finds streams by entry point, and says what is wrong with one that is broken."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from streams.api_services.stream import ApiServices
+from streams.catalog import GROUP, BrokenStream, Catalog, UnknownStream
+
+
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, GROUP)
+
+
+def test_the_streams_that_ship_use_the_same_door_as_plugins() -> None:
+    catalog = Catalog()
+    assert "api_services" in catalog
+    assert catalog["api_services"] is ApiServices
+
+
+def test_a_stream_is_not_imported_before_it_is_asked_for() -> None:
+    catalog = Catalog({"broken": point("broken", "no.such.module:Stream")})
+    assert list(catalog) == ["broken"]
+    with pytest.raises(BrokenStream, match="no.such.module"):
+        catalog["broken"]
+
+
+def test_an_entry_point_that_is_no_stream_is_broken() -> None:
+    catalog = Catalog({"wrong": point("wrong", "pathlib:Path")})
+    with pytest.raises(BrokenStream, match="no subclass of Stream"):
+        catalog["wrong"]
+
+
+def test_an_unknown_stream_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownStream, match="api_services"):
+        Catalog()["crypto_arbitrag"]
