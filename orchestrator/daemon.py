@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -181,6 +182,9 @@ class _Process:
         except StartFailed as error:
             raise DaemonFailed(str(error)) from error
         self._state = "running"
+        # What stands now stands for good: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         self._notifier.ready("running")
         self._events.publish(
             "daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - began, 3)

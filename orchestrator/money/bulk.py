@@ -58,9 +58,7 @@ class BulkSelect:
     """
 
     def __init__(self, select: str, column: str) -> None:
-        self._statements = tuple(
-            (size, f"{select} WHERE {column} IN ({', '.join('?' * size)})") for size in _CHUNKS
-        )
+        self._statements = tuple((size, f"{select} WHERE {column} IN ({', '.join('?' * size)})") for size in _CHUNKS)
 
     def run(self, connection: sqlite3.Connection, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows found, in no particular order."""

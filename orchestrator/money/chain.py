@@ -82,6 +82,4 @@ def next_hash(
     meters: Sequence[MeterIncrement],
 ) -> bytes:
     """Return the hash of a transaction that follows the one whose hash is `previous`."""
-    return sha256(
-        previous + body + _encode((sequence, occurred_at_us, booked_at_us, state, memo, meters))
-    ).digest()
+    return sha256(previous + body + _encode((sequence, occurred_at_us, booked_at_us, state, memo, meters))).digest()

@@ -119,13 +119,9 @@ class Group:
             booking = prepared.booking
             if (made := earlier.get(prepared.id)) is not None:
                 self.outcomes.append(_replay(prepared, made))
-            elif booking.corrects is not None and not _is_in_book(
-                booking.book, earlier.get(prepared.corrects or b"")
-            ):
+            elif booking.corrects is not None and not _is_in_book(booking.book, earlier.get(prepared.corrects or b"")):
                 wrong = booking.corrects.transaction
-                self.outcomes.append(
-                    BookingRejected(f"the book {booking.book} has no transaction {wrong} to correct")
-                )
+                self.outcomes.append(BookingRejected(f"the book {booking.book} has no transaction {wrong} to correct"))
             else:
                 sequence = self._append(prepared)
                 earlier[prepared.id] = sequence, self._booked_at_us, prepared.body_digest, booking.book

@@ -180,7 +180,7 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
     for row in rows:
         (sequence, transaction, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[:10]
         (evidence_kind, external_id, digest, memo, corrects, reason, this_hash) = row[10:]
-        net = net_income((leg[0], leg[2], leg[3]) for leg in legs[sequence])
+        net = _net_income((leg[0], leg[2], leg[3]) for leg in legs[sequence])
         yield Entry(
             id=chain.id_text(transaction),
             sequence=sequence,
@@ -195,8 +195,7 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
             amount=format_amount(net[1], net[0]) if net else None,
             asset=net[0] if net else None,
             postings=tuple(
-                EntryPosting(account, asset, format_amount(units, asset))
-                for _, account, asset, units in legs[sequence]
+                EntryPosting(account, asset, format_amount(units, asset)) for _, account, asset, units in legs[sequence]
             ),
             evidence=EntryEvidence(evidence_kind, external_id, digest.hex()),
             memo=memo,
@@ -206,7 +205,7 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
         )
 
 
-def net_income(legs: Iterable[tuple[str, str, int]]) -> tuple[str, int] | None:
+def _net_income(legs: Iterable[tuple[str, str, int]]) -> tuple[str, int] | None:
     """Return asset and units of what the legs (account's kind, asset, units) of a transaction earned, net.
 
     The asset is that of the first leg on income or cost; None where there is none.

@@ -160,7 +160,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise LedgerFileError(path, "there is no ledger here")
     location = f"file:{quote(str(path.absolute()))}?mode=ro"
-    if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+    if not os.access(path.parent, os.W_OK, effective_ids=True) and not path.with_name(f"{path.name}-wal").exists():
         # SQLite cannot make its shared-memory file beside a copy on a read-only medium; nobody writes there.
         location += "&immutable=1"
     connection = sqlite3.connect(location, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)

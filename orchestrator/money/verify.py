@@ -151,9 +151,7 @@ class _Verification:
     def _transaction_problems(
         self, row: tuple[Any, ...], legs: list[tuple[Any, ...]], artefacts: list[tuple[Any, ...]]
     ) -> Iterator[str]:
-        (sequence, transaction, origin, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[
-            :11
-        ]
+        (sequence, transaction, origin, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[:11]
         (memo, corrects, reason, evidence_kind, external_id, evidence_digest, meters) = row[11:18]
         body_digest, this_hash = row[18:]
         previous, before = self._head, self._booked_at

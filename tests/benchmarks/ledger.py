@@ -38,9 +38,7 @@ _TABLES: Final = {
     "transactions": "INSERT INTO transactions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "postings": "INSERT INTO postings VALUES (?,?,?,?,?)",
     "evidence": "INSERT INTO evidence VALUES (?,?)",
-    "balances": (
-        "INSERT INTO balances VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET units = units + excluded.units"
-    ),
+    "balances": ("INSERT INTO balances VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET units = units + excluded.units"),
     "meters": "INSERT INTO meters VALUES (?,?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
 }
 
@@ -64,7 +62,7 @@ async def measure() -> list[Figure]:
             median(acknowledged),
             "/s",
             {"bare executemany of the same rows": median(bare)},
-            "at least 25,000 a second, and at least 0.4 of bare executemany",
+            "≥ 25,000/s; ≥ 0.4 × bare executemany of the same rows",
         ),
         Figure(
             "the same through the actor, with revenue logs",
@@ -190,8 +188,7 @@ def _totals(path: Path) -> tuple[float, float]:
 
 def _scan(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "SELECT origin, account, asset, sum(units)"
-        " FROM postings JOIN transactions USING (sequence) GROUP BY 1, 2, 3"
+        "SELECT origin, account, asset, sum(units) FROM postings JOIN transactions USING (sequence) GROUP BY 1, 2, 3"
     ).fetchall()
 
 

@@ -23,9 +23,7 @@ def test_an_id_can_be_computed_from_book_and_key_by_a_stranger(book: str, key: s
 
 
 @given(text, text, text, st.integers(-(2**63), 2**63 - 1))
-def test_digests_can_be_computed_with_any_json_encoder(
-    key: str, external_id: str, reason: str, units: int
-) -> None:
+def test_digests_can_be_computed_with_any_json_encoder(key: str, external_id: str, reason: str, units: int) -> None:
     corrected = f"tx_{'0' * 32}"
     body = chain.body_digest(
         "paper",

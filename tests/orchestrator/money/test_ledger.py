@@ -49,7 +49,7 @@ def log_lines(instances: Path, instance: str = ONE) -> int:
 
 async def until_lines(instances: Path, expected: int) -> None:
     async with asyncio.timeout(WAIT_S):
-        while log_lines(instances) != expected:  # noqa: ASYNC110  nothing tells that a file has grown
+        while log_lines(instances) != expected:
             await asyncio.sleep(0.005)
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from orchestrator.money.queries import BadCursor, net_income, read_entries, read_entry, read_meters
+from orchestrator.money.queries import BadCursor, read_entries, read_entry, read_meters
 from orchestrator.money.report import EntryEvidence, EntryPosting
 from orchestrator.money.store import Store
 from streams.booking import Correction, MeterIncrement, Posting
@@ -101,10 +101,14 @@ def test_meters_are_read_by_prefix(store: Store, reading: sqlite3.Connection) ->
     assert read_meters(reading, "a:%") == {"a:%": 4}
 
 
-def test_net_income_is_income_less_cost_in_the_first_asset() -> None:
-    legs = [("asset", "USD", 90), ("income", "USD", -100), ("cost", "USD", 10), ("cost", "EUR", 5)]
-    assert net_income(legs) == ("USD", 90)
-    assert net_income([("asset", "USD", 1), ("liability", "USD", -1)]) is None
+def test_the_amount_is_income_less_cost_in_the_first_asset(store: Store, reading: sqlite3.Connection) -> None:
+    legs = (
+        *(Posting("asset:a", "USD", 900_000), Posting("asset:a", "EUR", -5)),
+        *(Posting("income:a", "USD", -1_000_000), Posting("cost:a", "USD", 100_000), Posting("cost:a", "EUR", 5)),
+    )
+    entry = read_entry(reading, book(store, api_call(1, postings=legs)).id)
+    assert entry is not None
+    assert (entry.amount, entry.asset) == ("0.90", "USD")
 
 
 def test_a_transfer_has_no_amount(store: Store, reading: sqlite3.Connection) -> None:

@@ -45,9 +45,14 @@ def test_costs_are_negative_and_transfers_have_no_amount(
 ) -> None:
     cost = (Posting("cost:cpu", "USD", 5_000_000), Posting("liability:host", "USD", -5_000_000))
     moved = (Posting("asset:a", "BTC", 5), Posting("asset:b", "BTC", -5))
-    write(store, api_call(1, postings=cost), api_call(2, postings=moved))
+    mixed = (
+        *(Posting("asset:a", "USD", 900_000), Posting("asset:a", "EUR", -5)),
+        *(Posting("income:a", "USD", -1_000_000), Posting("cost:a", "USD", 100_000), Posting("cost:a", "EUR", 5)),
+    )
+    write(store, api_call(1, postings=cost), api_call(2, postings=moved), api_call(3, postings=mixed))
     RevenueLogs(instances).bring_up_to_date(reading)
-    assert [line[5:7] for line in lines(instances)] == [["-5.00", "USD"], ["", ""]]
+    assert [line[2] for line in lines(instances)] == ["1", "2", "3"]
+    assert [line[5:7] for line in lines(instances)] == [["-5.00", "USD"], ["", ""], ["0.90", "USD"]]
 
 
 def test_each_instance_has_its_own_log_and_both_books_are_in_it(
@@ -76,9 +81,7 @@ def test_only_what_is_new_is_appended(store: Store, reading: sqlite3.Connection,
     assert sequences(instances) == list(range(1, 2501))
 
 
-def test_only_the_instances_asked_for_are_written(
-    store: Store, reading: sqlite3.Connection, instances: Path
-) -> None:
+def test_only_the_instances_asked_for_are_written(store: Store, reading: sqlite3.Connection, instances: Path) -> None:
     write(store, api_call(1), api_call(2, instance=TWO))
     assert RevenueLogs(instances).bring_up_to_date(reading, {TWO}) == 1
     assert not (instances / ONE / FILE_NAME).exists()
@@ -121,9 +124,7 @@ def test_rubbish_at_the_end_is_cut_off(
     assert sequences(instances) == [1, 2, 3]
 
 
-def test_the_log_of_another_ledger_is_kept_aside(
-    store: Store, reading: sqlite3.Connection, instances: Path
-) -> None:
+def test_the_log_of_another_ledger_is_kept_aside(store: Store, reading: sqlite3.Connection, instances: Path) -> None:
     """As after a restore of an older backup, or a fresh start in an old home."""
     other = instances.parent / "other.sqlite3"
     ledger_with(other, *(api_call(n) for n in range(10, 15)))

@@ -45,9 +45,7 @@ def booking(key: int, name: str, instance: str, day: int, moves: list[tuple[str,
 
 
 bookings = st.lists(
-    st.builds(
-        booking, keys, st.sampled_from(["paper", "live"]), st.sampled_from(["a", "b"]), st.integers(0, 2), legs
-    ),
+    st.builds(booking, keys, st.sampled_from(["paper", "live"]), st.sampled_from(["a", "b"]), st.integers(0, 2), legs),
     max_size=25,
 )
 cuts = st.lists(st.integers(1, 7), min_size=25, max_size=25)
@@ -112,9 +110,7 @@ def test_any_bookings_in_any_groups_give_the_totals_of_their_postings(
                 meters.update({increment.meter: increment.amount for increment in made.meters})
             assert read_meters(one, "m") == read_meters(two, "m") == dict(meters)
             # The times of booking differ, all else does not.
-            assert [entry.id for entry in read_entries(one).items] == [
-                entry.id for entry in read_entries(two).items
-            ]
+            assert [entry.id for entry in read_entries(one).items] == [entry.id for entry in read_entries(two).items]
 
 
 def _sum(items: tuple[TotalsItem, ...]) -> dict[tuple[str, str], int]:

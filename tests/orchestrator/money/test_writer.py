@@ -194,9 +194,7 @@ async def test_a_ledger_that_cannot_be_opened_fails_the_start(path: Path) -> Non
     await writer.close()
 
 
-async def test_a_bug_in_the_thread_answers_everyone_and_is_told_to_who_watches(
-    held: HeldStore, path: Path
-) -> None:
+async def test_a_bug_in_the_thread_answers_everyone_and_is_told_to_who_watches(held: HeldStore, path: Path) -> None:
     writer = GroupWriter(held)
     await writer.start()
     futures = [writer.submit(api_call(1))]
@@ -221,7 +219,7 @@ async def test_the_log_is_moved_into_the_database_when_there_is_nothing_to_do(
     size = path.stat().st_size
     await writer.submit(api_call(1))
     async with asyncio.timeout(5):
-        while path.stat().st_size == size:  # noqa: ASYNC110  nothing tells that a file has grown
+        while path.stat().st_size == size:
             await asyncio.sleep(0.01)
     assert (await writer.submit(api_call(2))).sequence == 2
     await writer.close()
