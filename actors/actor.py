@@ -156,9 +156,7 @@ class ActorContext(Generic[M]):
         """Return monotonic seconds, the virtual clock's under test."""
         return self._cell.system.loop.time()
 
-    def start_task(
-        self, function: Callable[..., Awaitable[object]], *args: Any, name: str | None = None
-    ) -> OwnedTask:
+    def start_task(self, function: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> OwnedTask:
         """Run an async function beside the handlers.
 
         It belongs to the actor: its failure is the actor's, and it is cancelled when the actor stops or

@@ -14,7 +14,6 @@ from typing import Any
 
 from actors.errors import ActorStopped, HandlerLimitExceeded, MailboxFull, MessageRefused, Refusal
 from actors.life import Life
-from actors.mailbox import Envelope
 from actors.tasks import OwnedTask
 
 BATCH = 64
@@ -45,14 +44,14 @@ class Cell(Life):
     def put_slowly(self, entry: Any) -> None:
         """Take an entry that is urgent, not accepted, or that found the mailbox full or closed."""
         mailbox = self.mailbox
-        asked = type(entry) is Envelope
-        message = entry.message if asked else entry
+        asked = type(entry) is tuple
+        message, reply = entry[:2] if asked else (entry, None)
         urgent = type(message) in self.urgent_functions
         if not urgent and type(message) not in self.functions and not (mailbox.closed and not self.functions):
             raise MessageRefused(self.path, message, self.accepted())
         if mailbox.closed:
-            if asked:
-                entry.reply.set_exception(ActorStopped(self.path))
+            if reply is not None:
+                reply.set_exception(ActorStopped(self.path))
             self.system.dead_letters.add(self.path, message, "stopped")
         elif urgent:
             mailbox.put_urgent(entry)
@@ -64,12 +63,12 @@ class Cell(Life):
             mailbox.user.append(entry)
         elif mailbox.overflow in ("drop_oldest", "drop_newest"):
             self._drop(entry)
-        elif not asked:
+        elif reply is None:
             raise MailboxFull(self.path, mailbox.limit)
         elif mailbox.overflow == "wait":
             mailbox.wait_for_room(entry, None)
         else:
-            entry.reply.set_exception(MailboxFull(self.path, mailbox.limit))
+            reply.set_exception(MailboxFull(self.path, mailbox.limit))
 
     def tell_self(self, message: Any) -> None:
         """Deliver a timer's message; one that finds no room goes to dead letters."""
@@ -81,10 +80,10 @@ class Cell(Life):
     def _drop(self, entry: Any) -> None:
         self.mailbox.dropped += 1
         message = entry
-        if type(entry) is Envelope:
-            message = entry.message
-            if not entry.reply.done():
-                entry.reply.set_exception(MailboxFull(self.path, self.mailbox.limit))
+        if type(entry) is tuple:
+            message, reply, _, _ = entry
+            if not reply.done():
+                reply.set_exception(MailboxFull(self.path, self.mailbox.limit))
         self.system.dead_letters.add(self.path, message, "overflow")
 
     # -- out of the mailbox -----------------------------------------------------------------------------
@@ -96,9 +95,9 @@ class Cell(Life):
         """
         if self.state != "running":
             return
-        actor = self.actor
+        actor, mailbox = self.actor, self.mailbox
         self.attention = False
-        if self.mailbox.urgent and not self._drain_urgent():
+        if mailbox.urgent and not self._drain_urgent():
             return
         user, functions = self.queue, self.functions
         # What handlers send to their own actor waits for the next batch.
@@ -107,7 +106,7 @@ class Cell(Life):
             count = BATCH
         for _ in range(count):
             entry = user.popleft()
-            if type(entry) is not Envelope:
+            if type(entry) is not tuple:
                 try:
                     result = functions[type(entry)](actor, entry)
                     if result is not None and type(result) is CoroutineType:
@@ -117,7 +116,7 @@ class Cell(Life):
                 except Exception as error:
                     self._break(entry, None, error)
             else:
-                message, reply = entry.message, entry.reply
+                message, reply, _, _ = entry
                 try:
                     if reply.done():
                         self.system.dead_letters.add(self.path, message, "expired")
@@ -138,9 +137,9 @@ class Cell(Life):
         self.handled += count
         if self.attention and not self.is_free():
             return
-        if self.mailbox.waiting:
-            self.mailbox.admit()
-        if user or self.mailbox.urgent:
+        if mailbox.waiting:
+            mailbox.admit()
+        if user or mailbox.urgent:
             self.dispatcher.wake(self)
         else:
             self.ready = False
@@ -150,7 +149,7 @@ class Cell(Life):
         urgent = self.mailbox.urgent
         while urgent and self.is_free():
             entry = urgent.popleft()
-            message, reply = (entry.message, entry.reply) if type(entry) is Envelope else (entry, None)
+            message, reply = entry[:2] if type(entry) is tuple else (entry, None)
             self.handled += 1
             try:
                 result = self.urgent_functions[type(message)](self.actor, message)
@@ -196,9 +195,7 @@ class Cell(Life):
         self.system.dead_letters.add(self.path, message, "failed", error)
         self.fail(error, message)
 
-    def _handle_in_task(
-        self, coroutine: CoroutineType[Any, Any, Any], message: Any, reply: Future[Any] | None
-    ) -> None:
+    def _handle_in_task(self, coroutine: CoroutineType[Any, Any, Any], message: Any, reply: Future[Any] | None) -> None:
         self.attention = True
         self.current = OwnedTask(type(message).__name__)
         self.system.start_soon(self._run_handler, self.current, coroutine, message, reply, name=self.path)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextvars import copy_context
+from functools import partial
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
-from actors.mailbox import Envelope
+from actors.errors import AskTimeout
+from actors.mailbox import Asked
 from actors.timers import Timers
 
 SLICE_S = 0.002
@@ -30,43 +33,67 @@ class Runnable(Protocol):
         """Handle at most one batch of messages."""
 
 
+class AskDeadline:
+    """The deadline of an ask that was not answered at once."""
+
+    __slots__ = ("_message", "_path", "_reply", "_timeout_s")
+
+    def __init__(self, message: Any, reply: asyncio.Future[Any], path: str, timeout_s: float) -> None:
+        self._message = message
+        self._reply = reply
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def done(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._reply.done()
+
+    def expire(self) -> None:
+        """Tell the asker that its time is up."""
+        if not self._reply.done():
+            self._reply.set_exception(AskTimeout(self._path, self._message, self._timeout_s))
+
+
 class Dispatcher:
     """A queue of actors with work, first come, first served; each gets one batch and goes to the end.
 
     Attributes:
+        ready: The queue. Whoever appends to it calls `schedule` unless `scheduled`.
         asked: Asks of this slice. Most are answered before it ends; only the others get a place in the heap.
         scheduled: Whether a slice is going to run.
+        new_future: Makes a future of the loop, in half the time of uvloop's own `create_future`.
     """
 
-    __slots__ = ("_loop", "_ready", "_timers", "asked", "scheduled")
+    __slots__ = ("_call_soon", "_context", "_run", "_timers", "asked", "new_future", "ready", "scheduled")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timers: Timers) -> None:
-        self._loop = loop
+        self._call_soon = loop.call_soon
+        self._run = self._run_slice
+        # Handlers run in the system's context, not in that of whoever happened to wake the dispatcher.
+        self._context = copy_context()
         self._timers = timers
-        self._ready: deque[Runnable] = deque()
-        self.asked: list[Envelope] = []
+        self.ready: deque[Runnable] = deque()
+        self.asked: list[Asked] = []
         self.scheduled = False
+        self.new_future: partial[asyncio.Future[Any]] = partial(asyncio.Future, loop=loop)
 
     def wake(self, cell: Runnable) -> None:
         """Give an actor its turn soon. The caller sees to it that it stands in the queue once."""
-        self._ready.append(cell)
+        self.ready.append(cell)
         if not self.scheduled:
-            self.scheduled = True
-            self._loop.call_soon(self._run)
+            self.schedule()
 
     def schedule(self) -> None:
         """Have a slice run soon."""
         self.scheduled = True
-        self._loop.call_soon(self._run)
+        self._call_soon(self._run, context=self._context.copy())
 
-    def _run(self) -> None:
-        ready, asked = self._ready, self.asked
+    def _run_slice(self) -> None:
+        ready, asked = self.ready, self.asked
         began = perf_counter()
         until = began + SLICE_S
-        turns = len(ready)
         try:
-            while turns:
-                turns -= 1
+            while ready:
                 cell = ready.popleft()
                 cell.drain()
                 now = perf_counter()
@@ -74,12 +101,12 @@ class Dispatcher:
                 began = now
                 if now > until:
                     break
-            for envelope in asked:
-                if not envelope.reply.done():
-                    self._timers.add(self._timers.now() + envelope.timeout_s, envelope)
+            for message, reply, path, timeout_s in asked:
+                if not reply.done():
+                    self._timers.add(self._timers.now() + timeout_s, AskDeadline(message, reply, path, timeout_s))
             asked.clear()
         finally:
             if ready:
-                self._loop.call_soon(self._run)
+                self.schedule()
             else:
                 self.scheduled = False

@@ -13,7 +13,7 @@ import anyio
 from actors import errors
 from actors.actor import Actor, ActorContext
 from actors.events import ActorFailed, ActorRestarted, ActorStarted, ActorStopped, Failure
-from actors.mailbox import Envelope, Mailbox
+from actors.mailbox import Mailbox
 from actors.ref import ActorRef
 from actors.tasks import OwnedTask
 from actors.timers import RepeatingTimer, Timer
@@ -41,9 +41,8 @@ class Life(abc.ABC):
         handled: Messages handled so far, in all lives.
         busy_s: Seconds spent in handlers, the waiting of asynchronous ones included.
         current: The handler, or `on_start`, that runs as a task now.
-        queue: The mailbox's user lane, here for the sake of the hot path; so are the next two.
+        queue: The mailbox's user lane, here for the sake of the hot path; so is the next.
         dispatcher: The system's.
-        new_future: The loop's maker of futures.
         children: A supervisor's children, by name and in order; they survive its restarts.
         restarts: Lives that began after a failure.
     """
@@ -66,7 +65,6 @@ class Life(abc.ABC):
         "handled",
         "last_failure",
         "mailbox",
-        "new_future",
         "parent",
         "path",
         "queue",
@@ -91,7 +89,6 @@ class Life(abc.ABC):
         self.mailbox = Mailbox(Actor.mailbox_capacity, Actor.overflow)
         self.queue = self.mailbox.user
         self.dispatcher = system.dispatcher
-        self.new_future = system.loop.create_future
         self.state: State = "down"
         self.ready = True
         self.current: OwnedTask | None = None
@@ -271,10 +268,10 @@ class Life(abc.ABC):
         self.mailbox.close()
         for entry, room in self.mailbox.take_all():
             message = entry
-            if isinstance(entry, Envelope):
-                message = entry.message
-                if not entry.reply.done():
-                    entry.reply.set_exception(errors.ActorStopped(self.path))
+            if type(entry) is tuple:
+                message, reply, _, _ = entry
+                if not reply.done():
+                    reply.set_exception(errors.ActorStopped(self.path))
             if room is not None:
                 room.set_exception(errors.ActorStopped(self.path))
             else:
@@ -362,9 +359,7 @@ class Life(abc.ABC):
 
     # -- tasks and timers of the present life -------------------------------------------------------------
 
-    def start_task(
-        self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
-    ) -> OwnedTask:
+    def start_task(self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> OwnedTask:
         """Run an async function that ends with this life at the latest."""
         task = OwnedTask(name)
         if self._tasks is None:

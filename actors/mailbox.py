@@ -10,10 +10,6 @@ import asyncio
 from collections import deque
 from typing import Any, Literal, TypeAlias
 
-import msgspec
-
-from actors.errors import AskTimeout
-
 Overflow: TypeAlias = Literal["wait", "reject", "drop_oldest", "drop_newest"]
 """What happens to a message that finds the mailbox full.
 
@@ -22,22 +18,12 @@ Overflow: TypeAlias = Literal["wait", "reject", "drop_oldest", "drop_newest"]
 """
 
 
-class Envelope(msgspec.Struct):
-    """A request on its way, with the future that its asker holds. A struct because one is made per ask."""
+Asked: TypeAlias = tuple[Any, asyncio.Future[Any], str, float]
+"""A request in a mailbox: the message, the future that its asker holds, the receiver's path, the timeout (s).
 
-    message: Any
-    reply: asyncio.Future[Any]
-    path: str
-    timeout_s: float
-
-    def done(self) -> bool:
-        """Whether nobody waits for the answer any more."""
-        return self.reply.done()
-
-    def expire(self) -> None:
-        """Tell the asker that its time is up."""
-        if not self.reply.done():
-            self.reply.set_exception(AskTimeout(self.path, self.message, self.timeout_s))
+A message that was told stands there plain: it is a struct, never a tuple. One of these is made per ask, and
+nothing is cheaper to make and to take apart than a tuple.
+"""
 
 
 class Waiting:
@@ -53,14 +39,14 @@ class Waiting:
         """Whether the sender has given up."""
         if self.room is not None:
             return self.room.done()
-        return isinstance(self.entry, Envelope) and self.entry.done()
+        return type(self.entry) is tuple and bool(self.entry[1].done())
 
 
 class Mailbox:
     """The queues of one actor; they outlive its restarts.
 
     Attributes:
-        user: Messages in order of arrival: plain for `tell`, in an `Envelope` for `ask`.
+        user: Messages in order of arrival: plain for `tell`, `Asked` for `ask`.
         urgent: The lane that overtakes; made when first used.
         waiting: Senders outside the full mailbox; made when first used.
         capacity: Messages that `user` holds. A closed mailbox has capacity -1, so that the fast path of a

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from actors.mailbox import Envelope
 from actors.message import AnsweredBy
 
 if TYPE_CHECKING:
@@ -101,16 +100,16 @@ class ActorRef(Generic[M_contra]):
         # `self` is generic in the signature only for the type checker's sake.
         cell: Life = self._cell  # type: ignore[attr-defined]
         dispatcher = cell.dispatcher
-        reply: asyncio.Future[R] = cell.new_future()
-        envelope = Envelope(request, reply, cell.path, timeout)
+        reply: asyncio.Future[R] = dispatcher.new_future()
+        asked = (request, reply, cell.path, timeout)
         if type(request) in cell.functions and len(cell.queue) < cell.mailbox.capacity:
-            cell.queue.append(envelope)
+            cell.queue.append(asked)
             if not cell.ready:
                 cell.ready = True
-                dispatcher.wake(cell)
+                dispatcher.ready.append(cell)
         else:
-            cell.put_slowly(envelope)
-        dispatcher.asked.append(envelope)
+            cell.put_slowly(asked)
+        dispatcher.asked.append(asked)
         if not dispatcher.scheduled:
             dispatcher.schedule()
         return reply

@@ -61,9 +61,7 @@ class LoopWatchdog:
                 if alive.wait(self._limit_s) or self._ended.is_set():
                     continue
                 stack = self._stack_of(loop_thread)
-                _log.error(
-                    "the event loop has been blocked for %.1f s in:\n%s", monotonic() - asked, "".join(stack)
-                )
+                _log.error("the event loop has been blocked for %.1f s in:\n%s", monotonic() - asked, "".join(stack))
                 while not alive.wait(0.05):
                     if self._ended.is_set():
                         return

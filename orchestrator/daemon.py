@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
@@ -19,6 +20,7 @@ import structlog
 
 from actors import ActorSystem, StartFailed, SystemFailed
 from config import ConfigStore, Paths
+from config.errors import ConfigError, SaveError
 from config.fleet import multipliers_of
 from config.secrets import EnvFile, read_env
 from config.sections import Settings
@@ -36,6 +38,10 @@ BLOCKED_LIMIT_S = 1.0
 """A handler that keeps the loop longer than this is named in the log."""
 
 _log = structlog.get_logger("daemon")
+
+SWITCH_INTERVAL_S = 0.001
+"""The loop shares the interpreter with the ledger's thread and the products' threads. At Python's usual 5 ms, each
+turn of the loop could wait that long for a thread that computes."""
 
 SERVICES = frozenset({"deployment_manager"})
 """Of the services that `unified_dashboard_config.json` may name, those that this version has."""
@@ -113,6 +119,7 @@ def run(
             instance_keep=fleet.log_files_kept,
         )
         with configure(paths.log_file, instances=paths.instances, limits=limits):
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             process = _Process(paths, store, settings, secrets, catalog, adjust, counts, on_booked)
             return uvloop.run(process.live(work))
 
@@ -232,14 +239,21 @@ class _Process:
         return self._settings
 
     async def _reload(self) -> None:
-        self._notifier.reloading("rereading the configuration")
-        former, self._state = self._state, "reloading"
+        if self._state == "running":
+            self._state = "reloading"
+            self._notifier.reloading("rereading the configuration")
         try:
             self._settings = self._adjust(await asyncio.to_thread(self._store.load))
+        except (ConfigError, SaveError) as error:
+            self._events.publish("config.reload_failed", "error", reason=str(error))
+            raise
+        else:
             self._events.publish("config.reloaded")
         finally:
-            self._state = former
-            self._notifier.ready("running")
+            # Another reload may have ended before this one, and a stop may have begun.
+            if self._state == "reloading":
+                self._state = "running"
+                self._notifier.ready("running")
 
     @asynccontextmanager
     async def _signals(self, main: asyncio.Task[Any]) -> AsyncIterator[None]:
@@ -271,18 +285,20 @@ class _Process:
         self._stopping.set()
 
     async def _reload_by_signal(self) -> None:
-        try:
+        with suppress(ConfigError, SaveError):  # told of, and the former configuration stays in force
             await self._reload()
-        except Exception:  # noqa: BLE001 - the former configuration stays in force, and a person is told
-            _log.exception("config.reload_failed")
 
 
 @contextmanager
 def _locked(paths: Paths) -> Iterator[None]:
     """Hold the home for this process alone; the kernel lets go of it however the process ends."""
-    with (paths.run / "daemon.lock").open("a+") as file:
+    with open(paths.run / "daemon.lock", "a+", opener=_open_private) as file:
         _lock(paths, file)
         yield
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _lock(paths: Paths, file: IO[str]) -> None:

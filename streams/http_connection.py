@@ -12,6 +12,7 @@ import logging
 import time
 from email.utils import formatdate
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httptools
 import msgspec
@@ -20,7 +21,7 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from streams.http_cork import CorkedTransport
+from streams.http_cycle import HttpCycle
 
 HEALTH_PATH: Final = "/healthz"
 
@@ -103,7 +104,6 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, if there is room."""
         super().connection_made(transport)
-        self.transport = CorkedTransport(transport, self.loop)
         state = self.server_state
         state.empty.clear()
         if state.closing or len(state.connections) > self._limits.max_connections:
@@ -162,9 +162,36 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head of a request is here: work on it begins."""
-        super().on_headers_complete()
+        """The head of a request is here: work on it begins, or waits for the answers before it."""
         self._head_received = True
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        idle = not self._responding()
+        self.cycle = HttpCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if idle:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         """A part of the body is here."""

@@ -23,6 +23,7 @@ from actors import (
     StopChild,
     on,
 )
+from config.errors import ConfigError, SaveError
 from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
@@ -184,8 +185,11 @@ class DeploymentManager(
         plan = self._fleet().streams.get(stream)
         overlay = {**(plan.settings if plan else {}), **settings}
         change = self._plan(stream, to, overlay)
+        try:
+            await self._keep_count(stream, to)
+        except (ConfigError, SaveError) as error:
+            raise NotNow(str(error)) from error
         await self._keep(change)
-        await self._keep_count(stream, to)
         return self._begin(stream, change.start, change.retire)
 
     def _plan(self, stream: str, wanted: int, overlay: dict[str, Any]) -> Change:
@@ -199,10 +203,19 @@ class DeploymentManager(
         )
 
     async def _keep(self, change: Change) -> None:
-        records = (*change.start, *change.retire)
-        if records:
+        await self._store(*change.start, *change.retire)
+
+    async def _store(self, *records: Record) -> None:
+        if not records:
+            return
+        try:
             await asyncio.to_thread(_save_all, self._around.instances, records)
-            self._records.update((record.id, record) for record in records)
+        except OSError as error:
+            raise NotNow(
+                f"what is wanted of {', '.join(record.id for record in records)} cannot be stored: "
+                f"{error.strerror or error}; make room below {self._around.instances}, and ask again"
+            ) from error
+        self._records.update((record.id, record) for record in records)
 
     def _begin(self, stream: str, start: Iterable[Record], retire: Iterable[Record] = ()) -> str:
         start, retire = tuple(start), tuple(retire)
@@ -244,6 +257,8 @@ class DeploymentManager(
         )
 
     async def _start(self, record: Record) -> None:
+        if self._records[record.id].desired not in ("running", "paused"):
+            return  # it was stopped or scaled away while it waited for its turn
         known = await self._supervisor.ask(FindChild(record.id), _ASK_S)
         if known is not None:
             # The manager itself was restarted: its instances never noticed.
@@ -253,13 +268,11 @@ class DeploymentManager(
             return
         spec = ChildSpec(record.id, partial(self._make, record.id))
         starting = self._supervisor.ask(StartChild(spec, supervised_start=True), 60.0)
-        try:
-            self._refs[record.id] = await starting
-        except ActorError:
-            known = await self._supervisor.ask(FindChild(record.id), _ASK_S)
-            if known is not None:
-                self._refs[record.id] = known
-            raise
+        # Known from now on, so that it can be seen, stopped and removed while it starts.
+        known = await self._supervisor.ask(FindChild(record.id), _ASK_S)
+        if known is not None:
+            self._refs[record.id] = known
+        await starting
 
     def _make(self, instance: str) -> Instance:
         record = self._records[instance]
@@ -325,8 +338,7 @@ class DeploymentManager(
     async def _want(self, record: Record, desired: Desired) -> Record:
         if record.desired != desired:
             record = msgspec.structs.replace(record, desired=desired)
-            await asyncio.to_thread(save_record, self._around.instances, record)
-            self._records[record.id] = record
+            await self._store(record)
         return record
 
     @on(messages.Disturb)

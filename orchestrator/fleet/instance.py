@@ -204,6 +204,8 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
 
     def _prepare(self) -> bytes:
         self._directory.mkdir(mode=0o700, exist_ok=True)
+        # The ledger writes it; who looks for it before the first booking should find it, and find it empty.
+        (self._directory / "revenue_log.txt").touch(mode=0o600)
         try:
             return self._checkpoint_file.read_bytes()
         except FileNotFoundError:

@@ -100,7 +100,10 @@ class FleetSummary(msgspec.Struct, frozen=True):
 
 def state_of(record: Record, vitals: ActorVitals | None) -> InstanceState:
     """Return what an instance is doing."""
-    if vitals is None or vitals.condition in ("stopped", "stopping"):
+    if vitals is None:
+        # Not known to the supervisor: stopped by hand before the daemon's start, or its turn has not come yet.
+        return "stopped" if record.desired == "stopped" else "starting"
+    if vitals.condition in ("stopped", "stopping"):
         return "stopped"
     if vitals.condition == "running":
         return "paused" if record.desired == "paused" else "ready"

@@ -6,12 +6,13 @@ way. Call `configure` once at start, and `tail` to read what was written.
 
 from orchestrator.logs.console import Console
 from orchestrator.logs.setup import LogLimits, LogStats, LogSystem, UnknownLevelError, configure
-from orchestrator.logs.tailing import MAX_TAIL_LINES, tail
+from orchestrator.logs.tailing import MAX_TAIL_LINES, LogReader, tail
 
 __all__ = [
     "MAX_TAIL_LINES",
     "Console",
     "LogLimits",
+    "LogReader",
     "LogStats",
     "LogSystem",
     "UnknownLevelError",

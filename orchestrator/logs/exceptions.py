@@ -52,9 +52,7 @@ def structured(exception: BaseException, group_depth: int = 0) -> list[dict[str,
         if isinstance(notes, list) and notes:
             entry["exc_notes"] = [redact_text(described(note, str)) for note in notes[:MAX_NOTES]]
         if isinstance(current, BaseExceptionGroup) and group_depth < MAX_GROUP_DEPTH:
-            entry["exceptions"] = [
-                structured(member, group_depth + 1) for member in current.exceptions[:MAX_GROUP]
-            ]
+            entry["exceptions"] = [structured(member, group_depth + 1) for member in current.exceptions[:MAX_GROUP]]
             if len(current.exceptions) > MAX_GROUP:
                 entry["exceptions_omitted"] = len(current.exceptions) - MAX_GROUP
         entry["frames"] = _frames(current.__traceback__)

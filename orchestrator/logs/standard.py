@@ -89,9 +89,7 @@ class StandardLogging:
         root.removeHandler(self._handler)
         root.setLevel(self._root_level)
 
-    def _uncaught(
-        self, kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
-    ) -> None:
+    def _uncaught(self, kind: type[BaseException], exception: BaseException, traceback: TracebackType | None) -> None:
         if issubclass(kind, Exception):
             event = {"event": "process.uncaught_exception", "exc_info": exception}
             self._submit(compose("critical", __name__, event))

@@ -57,6 +57,74 @@ class _Position(msgspec.Struct, frozen=True):
     offset: int
 
 
+class LogReader:
+    """Reads a log file: first what stands in it, then what is added after that, with nothing lost between.
+
+    All reading is done in threads, in small steps. Rotated files are read, too, as far as 256 MiB back, and
+    following goes on across a rotation. Torn lines are left out.
+
+    Args:
+        log_file: The daemon's file, or an instance's; it need not exist yet.
+        level: The lowest level that is wanted.
+        instance: The instance that lines must be about.
+
+    Raises:
+        UnknownLevelError: There is no such level.
+    """
+
+    def __init__(self, log_file: Path, *, level: str | None = None, instance: str | None = None) -> None:
+        if level is not None and level not in LEVELS:
+            raise UnknownLevelError(level, "the level to show")
+        hint = msgspec.json.encode(instance) if instance is not None else b""
+        self._matcher = _Matcher(LEVELS[level] if level is not None else 0, instance, hint)
+        self._log_file = log_file
+        self._position: _Position | None = None
+
+    async def last(self, lines: int) -> list[bytes]:
+        """Return the last matching lines, oldest first, each as it was written, without its line feed.
+
+        Args:
+            lines: How many, at most `MAX_TAIL_LINES`; 0 for none, where only what is added is wanted.
+
+        Raises:
+            ValueError: `lines` is out of range.
+            OSError: The file cannot be read.
+        """
+        if not 0 <= lines <= MAX_TAIL_LINES:
+            raise ValueError(f"lines must be between 0 and {MAX_TAIL_LINES}, not {lines}")
+        self._position = await asyncio.to_thread(_end, self._log_file)
+        found: list[bytes] = []
+        if not lines:
+            return found
+        found_bytes = 0
+        scan = _backwards(self._log_file, self._position)
+        while (step := await asyncio.to_thread(next, scan, None)) is not None:
+            for line in reversed(await asyncio.to_thread(_matching, step, self._matcher)):
+                found.append(line)
+                found_bytes += len(line)
+                if len(found) == lines or found_bytes >= _MAX_TAIL_BYTES:
+                    return found[::-1]
+        return found[::-1]
+
+    async def follow(self) -> AsyncGenerator[bytes, None]:
+        """Yield what is added after the last call of `last`, or else from now on, for ever.
+
+        New lines are seen within a quarter of a second.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        position = self._position
+        if position is None:
+            position = await asyncio.to_thread(_end, self._log_file)
+        while True:
+            new, position, more = await asyncio.to_thread(_forwards, self._log_file, position, self._matcher)
+            for line in new:
+                yield line
+            if not more:
+                await asyncio.sleep(_POLL_S)
+
+
 async def tail(
     log_file: Path,
     *,
@@ -67,52 +135,14 @@ async def tail(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the last matching lines, oldest first, and with `follow` those that are added, for ever.
 
-    Each is one JSON object as it was written, without its line feed; torn lines are left out. Rotated
-    files are read, too, as far as 256 MiB back, and following goes on across a rotation. All reading is
-    done in threads, in small steps; new lines are seen within a quarter of a second.
-
-    Args:
-        log_file: The daemon's file, or an instance's; it need not exist yet.
-        lines: How many of the last lines, at most `MAX_TAIL_LINES`; 0 for only what is added.
-        follow: Whether to wait for more.
-        level: The lowest level that is wanted.
-        instance: The instance that lines must be about.
-
-    Raises:
-        UnknownLevelError: There is no such level.
-        ValueError: `lines` is out of range.
-        OSError: The file cannot be read.
+    `LogReader` says what the arguments are, what is read, and what is raised.
     """
-    if not 0 <= lines <= MAX_TAIL_LINES:
-        raise ValueError(f"lines must be between 0 and {MAX_TAIL_LINES}, not {lines}")
-    if level is not None and level not in LEVELS:
-        raise UnknownLevelError(level, "the level to show")
-    hint = msgspec.json.encode(instance) if instance is not None else b""
-    matcher = _Matcher(LEVELS[level] if level is not None else 0, instance, hint)
-
-    position = await asyncio.to_thread(_end, log_file)
-    found: list[bytes] = []
-    if lines:
-        found_bytes = 0
-        scan = _backwards(log_file, position)
-        while (step := await asyncio.to_thread(next, scan, None)) is not None:
-            for line in reversed(await asyncio.to_thread(_matching, step, matcher)):
-                found.append(line)
-                found_bytes += len(line)
-                if len(found) == lines or found_bytes >= _MAX_TAIL_BYTES:
-                    break
-            else:
-                continue
-            break
-    while found:
-        yield found.pop()
-
-    while follow:
-        new, position, more = await asyncio.to_thread(_forwards, log_file, position, matcher)
-        for line in new:
+    reader = LogReader(log_file, level=level, instance=instance)
+    for line in await reader.last(lines):
+        yield line
+    if follow:
+        async for line in reader.follow():
             yield line
-        if not more:
-            await asyncio.sleep(_POLL_S)
 
 
 def _matching(block: bytes, matcher: _Matcher) -> list[bytes]:

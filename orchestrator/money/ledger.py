@@ -24,7 +24,7 @@ from orchestrator.money.verify import EX_PROBLEM
 from orchestrator.money.writer import GroupWriter, OnCommitted
 from streams.booking import Book, Booked, FindBooking, LedgerUnavailable, ReadMeters, Receipt
 
-_LOG_EVERY_S: Final = 0.25
+_LOG_EVERY_S: Final = 0.1
 _LOG_RETRY_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +44,6 @@ class Ledger(
     """
 
     mailbox_capacity = 8192
-    batch = 256
     start_timeout_s = 300.0  # a database that was not closed is recovered first
     stop_timeout_s = 30.0
 

@@ -6,6 +6,7 @@ that took it. Importing this module costs some 10 MB, which an instance should p
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any, Final
 
@@ -101,9 +102,17 @@ def _response(answer: HttpAnswer) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
 
 
-@lru_cache(maxsize=1)
 def http_app() -> HttpApp:
-    """Return the application that all instances of the process share."""
+    """Return the application that all instances of the process share. May be called in any thread."""
+    with _building:
+        return _http_app()
+
+
+_building: Final = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _http_app() -> HttpApp:
     return HttpApp(
         Litestar(
             route_handlers=[call_product, show_usage, show_health, show_openapi, show_docs],

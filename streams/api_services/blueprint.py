@@ -33,9 +33,7 @@ def _prepaid(credit: str, rate_per_s: float = 50) -> Plan:
 def _business(
     title: str, tagline: str, products: dict[str, str], default_plan: str, plans: dict[str, Plan]
 ) -> ApiServicesSettings:
-    return ApiServicesSettings(
-        title=title, tagline=tagline, products=products, plans=plans, default_plan=default_plan
-    )
+    return ApiServicesSettings(title=title, tagline=tagline, products=products, plans=plans, default_plan=default_plan)
 
 
 BUSINESSES: Final[tuple[ApiServicesSettings, ...]] = (

@@ -19,9 +19,7 @@ _UNKNOWN_FIELD: Final = re.compile(r"^Object contains unknown field `(?P<field>.
 _MISSING_FIELD: Final = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
 
 
-def decode_request(
-    product: Product[ReqT, Any], query: Sequence[tuple[str, str]] | None, body: bytes | None
-) -> ReqT:
+def decode_request(product: Product[ReqT, Any], query: Sequence[tuple[str, str]] | None, body: bytes | None) -> ReqT:
     """Return the request that a customer sent.
 
     Args:

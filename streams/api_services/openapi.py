@@ -98,9 +98,7 @@ def openapi_document(settings: ApiServicesSettings, base_url: str) -> dict[str, 
                 }
             },
             "parameters": {"IdempotencyKey": _idempotency_key()},
-            "headers": {
-                name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()
-            },
+            "headers": {name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()},
             "responses": {
                 component: _problem(description, headers) for _, component, description, headers in _REFUSALS
             },

@@ -63,6 +63,8 @@ class Product(Generic[ReqT, RespT]):
         run: Makes the answer; its second argument is the time of the call, aware UTC.
         example: A request that works.
         heavy: Whether it may take more than about 5 ms, so that the caller runs it in a thread.
+        load: Reads what its example does not touch but another request may; None where there is no such thing.
+            Once it has run, a product that is not heavy reads no file.
     """
 
     name: str
@@ -74,14 +76,17 @@ class Product(Generic[ReqT, RespT]):
     run: Callable[[ReqT, datetime], RespT]
     example: ReqT
     heavy: bool = False
+    load: Callable[[], object] | None = None
 
     def prepare(self) -> None:
-        """Import and warm all that the product needs, by running its example once. May take 0.3 s.
+        """Import and warm all that the product needs, by running its example once. May take 0.5 s.
 
         Libraries are loaded on first use only, so that an idle instance stays small. Call it in a thread
         before the first `run` on an event loop.
         """
         self.run(self.example, datetime.now(UTC))
+        if self.load is not None:
+            self.load()
 
     @cached_property
     def accepts_query(self) -> bool:

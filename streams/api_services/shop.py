@@ -207,9 +207,7 @@ def _parameters(query: bytes) -> list[tuple[str, str]] | None:
     if not query:
         return None
     try:
-        return parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-        )
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise MalformedRequest(
             400,

@@ -200,9 +200,7 @@ class ApiServices(Stream[ApiServicesSettings]):
         context, settings = self.context, self.context.settings
         return Shop(
             id=context.id,
-            offers={
-                name: Offer(product, settings.price_units(name)) for name, product in settings.offered().items()
-            },
+            offers={name: Offer(product, settings.price_units(name)) for name, product in settings.offered().items()},
             meter=self._meter,
             heavy_work=self._heavy_work,
             limits=context.limits,

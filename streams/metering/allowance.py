@@ -60,9 +60,7 @@ class Allowance:
         "unbooked",
     )
 
-    def __init__(
-        self, quota: int | None, credit: int | None, period: Period, calls: int = 0, spent: int = 0
-    ) -> None:
+    def __init__(self, quota: int | None, credit: int | None, period: Period, calls: int = 0, spent: int = 0) -> None:
         self.quota = quota
         self.credit = credit
         self.period = period

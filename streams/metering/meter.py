@@ -61,9 +61,7 @@ class Meter:
         self._monotonic = monotonic
         self._limits = limits
         self._accounts = Accounts(keys, now)
-        self._till = Till(
-            stream=stream, instance=instance, asset=asset, ledger=ledger, now=now, log=log, limits=limits
-        )
+        self._till = Till(stream=stream, instance=instance, asset=asset, ledger=ledger, now=now, log=log, limits=limits)
         self._answers = KeptAnswers(limits.kept_answers_bytes)
         self._flights: dict[CallName, Flight] = {}
         self._run_id = os.urandom(6).hex()
@@ -145,9 +143,10 @@ class Meter:
         self._accounts.restore_unbooked(calls)
 
     async def _serve_once(self, call: MeteredCall, perform: Perform) -> Answer:
-        decision = call.account.admit(self._monotonic(), self._now())
+        now = self._now()
+        decision = call.account.admit(self._monotonic(), now)
         call_id = self._next_call_id()
-        response, headers, _ = await self._deliver(call, decision, call_id, f"call/{call_id}", perform)
+        response, headers, _ = await self._deliver(call, decision, now, call_id, f"call/{call_id}", perform)
         return Answer(response, headers)
 
     async def _serve_repeatable(self, call: MeteredCall, name: CallName, perform: Perform) -> Answer:
@@ -173,12 +172,13 @@ class Meter:
 
     async def _serve_first(self, call: MeteredCall, name: CallName, perform: Perform) -> Answer:
         record = call.account.record
-        decision = call.account.admit(self._monotonic(), self._now())
+        now = self._now()
+        decision = call.account.admit(self._monotonic(), now)
         booking_name = f"idem/{call.idempotency_key}"
         if (kept := await self._till.find(record, booking_name)) is None:
             try:
                 response, headers, kept = await self._deliver(
-                    call, decision, self._next_call_id(), booking_name, perform
+                    call, decision, now, self._next_call_id(), booking_name, perform
                 )
             except KeyConflict:
                 # Another incarnation of this instance booked it meanwhile: what that delivered is the answer.
@@ -192,9 +192,15 @@ class Meter:
         return self._replay(call, kept)
 
     async def _deliver(
-        self, call: MeteredCall, decision: RateDecision, call_id: str, booking_name: str, perform: Perform
+        self,
+        call: MeteredCall,
+        decision: RateDecision,
+        now: datetime,
+        call_id: str,
+        booking_name: str,
+        perform: Perform,
     ) -> tuple[Response, Headers, KeptAnswer | None]:
-        account, now = call.account, self._now()
+        account = call.account
         reservation = account.reserve(0 if account.record.own else call.units, decision, now)
         self._counts["admitted"] += 1
         try:

@@ -21,12 +21,7 @@ from orchestrator.access.socket_file import address_of
 from tests.end_to_end.http_calls import Reply, request
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-COMMAND: Final = (
-    sys.executable,
-    "-c",
-    "import sys; from config import resolve_home; from orchestrator.daemon import run; "
-    "sys.exit(run(resolve_home(sys.argv[1], {})))",
-)
+COMMAND: Final = (str(Path(sys.executable).with_name("automate")), "run", "--home")
 IBAN: Final = "/v1/iban?value=DE89370400440532013000"
 
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
@@ -250,9 +245,9 @@ class DaemonProcess:
         key: str = self.call("keys.create", {"instance": instance, **terms})["key"]
         return key
 
-    def buy(self, instance: str, key: str, **headers: str) -> Reply:
+    def buy(self, instance: str, key: str) -> Reply:
         """Make one paid call."""
-        return request(self.port(instance), IBAN, key=key, **headers)
+        return request(self.port(instance), IBAN, key=key)
 
     def entries(self, **which: Any) -> Iterator[dict[str, Any]]:
         """Yield all transactions of the ledger, oldest first."""
@@ -267,11 +262,20 @@ class DaemonProcess:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the lines of the log."""
-        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        whole, _, _ = self.log_file.read_bytes().rpartition(b"\n")  # a line may be being written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """Return the lines of the log that tell of an event."""
         return [line for line in self.log() if line["event"] == event and fields.items() <= line.items()]
+
+    def await_log(self, event: str, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Wait until the log, which is written a little later than things happen, tells of an event."""
+        deadline_s = time.monotonic() + timeout_s
+        while not (lines := self.logged(event)):
+            assert time.monotonic() < deadline_s, f"no {event} in the log within {timeout_s:g} s"
+            time.sleep(_POLL_S)
+        return lines[0]
 
 
 def free_port_base(count: int) -> int:

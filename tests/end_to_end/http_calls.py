@@ -36,7 +36,7 @@ def request(
     key: str | None = None,
     body: object = None,
     connection: http.client.HTTPConnection | None = None,
-    **headers: str,
+    idempotency_key: str | None = None,
 ) -> Reply:
     """Make a call: a POST where there is a body, else a GET.
 
@@ -46,14 +46,16 @@ def request(
         key: The customer's key.
         body: What is sent, as JSON.
         connection: A connection to use and to keep; without it, one is made for this call.
-        headers: Further headers, with `_` for `-`.
+        idempotency_key: What the call is to be recognised by.
 
     Raises:
         OSError: There was no answer, nor a connection perhaps.
         http.client.HTTPException: The answer broke off.
     """
     used = connection if connection is not None else http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    fields = {}
+    if idempotency_key is not None:
+        fields["Idempotency-Key"] = idempotency_key
     if key is not None:
         fields["Authorization"] = f"Bearer {key}"
     content = None

@@ -58,19 +58,19 @@ def test_a_post_is_the_same_call(daemon: DaemonProcess) -> None:
 def test_the_same_idempotency_key_books_once_and_another_body_under_it_is_refused(daemon: DaemonProcess) -> None:
     key, port = daemon.key(FIRST), daemon.port(FIRST)
     body = {"value": "DE89370400440532013000"}
-    first, again = (request(port, "/v1/iban", key=key, body=body, Idempotency_Key="order-7") for _ in range(2))
+    first, again = (request(port, "/v1/iban", key=key, body=body, idempotency_key="order-7") for _ in range(2))
     assert first.status == again.status == 200
     assert first.body == again.body
     assert first.headers["x-receipt"] == again.headers["x-receipt"]
-    other = request(port, "/v1/iban", key=key, body={"value": "FR7630006000011234567890189"}, Idempotency_Key="order-7")
+    other = request(port, "/v1/iban", key=key, body={"value": "FR7630006000011234567890189"}, idempotency_key="order-7")
     assert other.status == 409
     assert [entry["id"] for entry in daemon.entries()] == [first.headers["x-receipt"]]
 
     daemon.restart()
-    after = request(port, "/v1/iban", key=key, body=body, Idempotency_Key="order-7")
+    after = request(port, "/v1/iban", key=key, body=body, idempotency_key="order-7")
     assert (after.status, after.body) == (200, first.body)
     assert after.headers["x-receipt"] == first.headers["x-receipt"]
-    assert request(port, "/v1/iban?value=x", key=key, Idempotency_Key="order-7").status == 409
+    assert request(port, "/v1/iban?value=x", key=key, idempotency_key="order-7").status == 409
     assert len(list(daemon.entries())) == 1
 
 

@@ -93,9 +93,7 @@ class LedgerBench:
         found: list[Entry] = []
         cursor: str | None = None
         while True:
-            page = await self._ledger.ask(
-                ReadEntries(book=book, limit=500, cursor=cursor, newest_first=False), 5.0
-            )
+            page = await self._ledger.ask(ReadEntries(book=book, limit=500, cursor=cursor, newest_first=False), 5.0)
             found += page.items
             cursor = page.next_cursor
             if cursor is None:

@@ -87,7 +87,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5.0):
-        while not condition():  # noqa: ASYNC110 - the host has no event for it
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -119,6 +119,125 @@ async def test_a_connection_serves_several_requests_and_pipelined_ones_in_order(
         writer.write(post(b"4"))
         assert (await answer(reader))[2] == b"4"
         assert host.stats().requests == 4
+
+
+class Script(Application):
+    """Sends the messages that it is given."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        super().__init__()
+        self.messages = messages
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        for message in self.messages:
+            await send(message)  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+
+
+def start(*headers: tuple[bytes, bytes], status: int = 200) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def body(part: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": part, "more_body": more}
+
+
+async def raw_answer(app: Application, request: bytes) -> bytes:
+    async with hosted(app) as host, connected(host) as (reader, writer):
+        writer.write(request)
+        writer.write_eof()
+        return await reader.read()
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [body(b"hello")],
+        [body(b"he", more=True), body(b"llo")],
+        [body(b"hello", more=True), body(b"")],
+        [body(b"", more=True), body(b"hello")],
+    ],
+)
+async def test_an_answer_of_known_length_may_come_in_parts(parts: list[dict[str, Any]]) -> None:
+    sent = await raw_answer(Script(start((b"content-length", b"5"), (b"x-a", b"b")), *parts), GET)
+    head, _, content = sent.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert b"\r\ncontent-length: 5\r\nx-a: b" in head
+    assert content == b"hello"
+
+
+async def test_an_answer_of_unknown_length_is_chunked() -> None:
+    sent = await raw_answer(Script(start(), body(b"hel", more=True), body(b"lo")), GET)
+    head, _, content = sent.partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert content == b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+
+
+async def test_a_head_request_gets_the_length_and_no_body() -> None:
+    sent = await raw_answer(Script(start((b"content-length", b"5")), body(b"hello")), GET.replace(b"GET", b"HEAD"))
+    assert b"content-length: 5\r\n" in sent
+    assert sent.endswith(b"\r\n\r\n")
+
+
+async def test_an_empty_answer_is_sent() -> None:
+    sent = await raw_answer(Script(start((b"content-length", b"0"), status=204), body(b"")), GET)
+    assert sent.startswith(b"HTTP/1.1 204 No Content\r\n")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"x-a", b"b\r\nset-cookie: c"),
+        (b"x-a", b"b\nc"),
+        (b"x-a", b"\x00"),
+        (b"x a", b"b"),
+        (b"x:a", b"b"),
+        (b"", b"b"),
+    ],
+)
+@pytest.mark.parametrize("length", [((b"content-length", b"5"),), ()])
+async def test_a_header_that_would_break_the_answer_is_not_sent(
+    header: tuple[bytes, bytes], length: tuple[tuple[bytes, bytes], ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = await raw_answer(Script(start(header, *length), body(b"hello")), GET)
+    assert b"hello" not in sent
+    assert b"set-cookie" not in sent
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("part", [b"hell", b"hello!"])
+async def test_a_body_that_is_not_as_long_as_declared_closes_the_connection(
+    part: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = await raw_answer(Script(start((b"content-length", b"5")), body(part)), GET + GET)
+    assert sent.count(b"HTTP/1.1") == 1
+    assert len(caplog.records) == 1
+
+
+async def test_an_answer_to_http_1_0_closes_the_connection() -> None:
+    app = Script(start((b"content-length", b"2")), body(b"ok"))
+    async with hosted(app) as host, connected(host) as (reader, writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        sent = await reader.read()
+    assert b"\r\nconnection: close\r\n" in sent
+    assert sent.endswith(b"\r\n\r\nok")
+
+
+async def test_a_path_is_decoded_and_a_query_is_not() -> None:
+    seen: list[Any] = []
+
+    class Look(Script):
+        async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            assert scope["type"] == "http"
+            seen.append((scope["method"], scope["path"], scope["raw_path"], scope["query_string"]))
+            await super().__call__(scope, receive, send)
+
+    request = GET.replace(b" / ", b" /a%20b%C3%A9?q=%20x#f ")
+    await raw_answer(Look(start((b"content-length", b"0")), body(b"")), request)
+    assert seen == [("GET", "/a bé", b"/a%20b%C3%A9", b"q=%20x")]
 
 
 async def test_a_taken_port_is_named_with_a_remedy() -> None:

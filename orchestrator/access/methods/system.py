@@ -12,8 +12,11 @@ import msgspec
 import psutil
 
 from actors import ActorRef, ActorSystem, ActorVitals
+from config.errors import ConfigError, SaveError
 from config.fleet import Mode
+from orchestrator.access import jsonrpc
 from orchestrator.access.dispatch import Methods, NoParams, Session
+from orchestrator.access.jsonrpc import RpcError
 from orchestrator.fleet.messages import Summarise
 from orchestrator.fleet.view import FleetSummary
 from orchestrator.money.messages import ReadTotals
@@ -161,7 +164,10 @@ def register_system(methods: Methods, on: SystemMethods) -> None:
     @methods.register("system.reload")
     async def reload(params: NoParams, session: Session) -> Accepted:
         """Reread the configuration; what is wrong in it changes nothing."""
-        await on.reload()
+        try:
+            await on.reload()
+        except (ConfigError, SaveError) as error:
+            raise RpcError(jsonrpc.REFUSED, str(error)) from error
         return Accepted()
 
 

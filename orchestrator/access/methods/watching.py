@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from actors import ActorContext
 from orchestrator.access import jsonrpc
 from orchestrator.access.dispatch import Methods, Session
 from orchestrator.access.jsonrpc import RpcError
 from orchestrator.events import Event, EventBus
-from orchestrator.logs import MAX_TAIL_LINES, UnknownLevelError, tail
+from orchestrator.logs import MAX_TAIL_LINES, LogReader, UnknownLevelError
 
 MAX_TOPICS = 100
+
+_log = structlog.get_logger(__name__)
 
 
 class SubscribeParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,20 +77,24 @@ def register_watching(methods: Methods, events: EventBus, log_file: Path, owner:
         if not 0 <= params.lines <= MAX_TAIL_LINES:
             raise RpcError(jsonrpc.INVALID_PARAMS, f"lines must be from 0 to {MAX_TAIL_LINES}")
         try:
-            last = tail(log_file, lines=params.lines, level=params.level, instance=params.instance)
-            items = [msgspec.Raw(line) async for line in last]
+            reader = LogReader(log_file, level=params.level, instance=params.instance)
         except UnknownLevelError as error:
             raise RpcError(jsonrpc.INVALID_PARAMS, str(error)) from error
+        items = [msgspec.Raw(line) for line in await reader.last(params.lines)]
         if params.follow:
-            task = owner.start_task(_follow, params, session, name="logs.tail")
+            task = owner.start_task(_follow, reader, session, name="logs.tail")
             session.on_close(task.cancel)
         return Tail(tuple(items), params.follow)
 
-    async def _follow(params: TailParams, session: Session) -> None:
-        async for line in tail(log_file, lines=0, follow=True, level=params.level, instance=params.instance):
-            if not session.notify("logs.line", msgspec.Raw(line)):
-                return
-            await asyncio.sleep(0)
+    async def _follow(reader: LogReader, session: Session) -> None:
+        try:
+            async for line in reader.follow():
+                if not session.notify("logs.line", msgspec.Raw(line)):
+                    return
+                await asyncio.sleep(0)
+        except OSError as error:
+            # One who follows must not take the control socket down with them.
+            _log.warning("logs.follow_failed", origin=session.origin, reason=str(error))
 
 
 def _plain(fields: dict[str, Any]) -> Any:

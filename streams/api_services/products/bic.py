@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from streams.api_services.product import Input, Output, Product
+from streams.api_services.products.iban import load_banks
 from streams.api_services.products.identifier import NOT_PLAIN, IdentifierText, compact, is_plain
 
 
@@ -74,4 +75,5 @@ BIC_PRODUCT = Product(
     response=BicResponse,
     run=_run,
     example=BicRequest(value="DEUTDEFF"),
+    load=load_banks,
 )

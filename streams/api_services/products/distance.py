@@ -9,12 +9,8 @@ import msgspec
 
 from streams.api_services.product import Input, Output, Product
 
-Latitude: TypeAlias = Annotated[
-    float, msgspec.Meta(ge=-90, le=90, description="Degrees north; negative is south.")
-]
-Longitude: TypeAlias = Annotated[
-    float, msgspec.Meta(ge=-180, le=180, description="Degrees east; negative is west.")
-]
+Latitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-90, le=90, description="Degrees north; negative is south.")]
+Longitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-180, le=180, description="Degrees east; negative is west.")]
 
 
 class DistanceRequest(Input, frozen=True):
@@ -73,7 +69,5 @@ DISTANCE_PRODUCT = Product(
     request=DistanceRequest,
     response=DistanceResponse,
     run=_run,
-    example=DistanceRequest(
-        from_latitude=52.5186, from_longitude=13.4081, to_latitude=48.8583, to_longitude=2.2945
-    ),
+    example=DistanceRequest(from_latitude=52.5186, from_longitude=13.4081, to_latitude=48.8583, to_longitude=2.2945),
 )

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 class DomainRequest(Input, frozen=True):
     """A host name to take apart."""
 
-    value: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=512, description="A host name; no scheme, no path.")
-    ]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=512, description="A host name; no scheme, no path.")]
 
 
 class DomainResponse(Output, frozen=True):

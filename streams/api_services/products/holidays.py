@@ -21,9 +21,7 @@ class HolidaysRequest(Input, frozen=True):
     """A country and a year."""
 
     country: CountryCode
-    year: (
-        Annotated[int, msgspec.Meta(ge=FIRST_YEAR, le=LAST_YEAR, description="This year if not given.")] | None
-    ) = None
+    year: Annotated[int, msgspec.Meta(ge=FIRST_YEAR, le=LAST_YEAR, description="This year if not given.")] | None = None
     subdivision: SubdivisionCode | None = None
 
 

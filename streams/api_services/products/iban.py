@@ -63,6 +63,13 @@ def _run(request: IbanRequest, now: datetime) -> IbanResponse:
     )
 
 
+def load_banks() -> None:
+    """Read the banks of all countries, 14 MB; the library would read each country's when it is first asked for."""
+    from schwifty import registry
+
+    registry.get_all_banks()
+
+
 IBAN_PRODUCT = Product(
     name="iban",
     title="IBAN check",
@@ -75,4 +82,5 @@ IBAN_PRODUCT = Product(
     response=IbanResponse,
     run=_run,
     example=IbanRequest(value="DE89370400440532013000"),
+    load=load_banks,
 )

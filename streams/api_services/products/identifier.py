@@ -12,9 +12,7 @@ from streams.api_services.product import Output
 
 IdentifierText: TypeAlias = Annotated[
     str,
-    msgspec.Meta(
-        min_length=1, max_length=64, description="The number as people write it; separators are ignored."
-    ),
+    msgspec.Meta(min_length=1, max_length=64, description="The number as people write it; separators are ignored."),
 ]
 
 _SEPARATORS: Final = re.compile(r"[\s\-–./]+")

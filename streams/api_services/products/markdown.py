@@ -23,9 +23,7 @@ _MAX_CELLS: Final = 20_000
 class MarkdownRequest(Input, frozen=True):
     """A text to render."""
 
-    text: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=32_000, description="CommonMark, with GitHub's tables.")
-    ]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=32_000, description="CommonMark, with GitHub's tables.")]
 
 
 class Heading(Output, frozen=True):

@@ -46,6 +46,12 @@ class PhoneResponse(Output, frozen=True):
     reason: str | None = None
 
 
+def _load_plans() -> None:
+    from phonenumbers import PhoneMetadata
+
+    PhoneMetadata.load_all()
+
+
 def _run(request: PhoneRequest, now: datetime) -> PhoneResponse:
     import phonenumbers
 
@@ -99,4 +105,5 @@ PHONE_PRODUCT = Product(
     response=PhoneResponse,
     run=_run,
     example=PhoneRequest(value="+49 30 901820"),
+    load=_load_plans,
 )

@@ -15,18 +15,14 @@ from streams.api_services.product import Input, Output, Product, ProductError
 class QrRequest(Input, frozen=True):
     """What to encode, and how."""
 
-    value: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=1000, description="The text or address to encode.")
-    ]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=1000, description="The text or address to encode.")]
     error_correction: Annotated[
         Literal["L", "M", "Q", "H"],
         msgspec.Meta(description="How much damage is survived: 7, 15, 25 or 30 %, at least."),
     ] = "M"
     format: Annotated[Literal["svg", "png"], msgspec.Meta(description="The kind of image.")] = "svg"
     scale: Annotated[int, msgspec.Meta(ge=1, le=20, description="Pixels a module (PNG) or user units (SVG).")] = 4
-    border: Annotated[
-        int, msgspec.Meta(ge=0, le=16, description="Modules of quiet zone; the standard asks for 4.")
-    ] = 4
+    border: Annotated[int, msgspec.Meta(ge=0, le=16, description="Modules of quiet zone; the standard asks for 4.")] = 4
 
 
 class QrResponse(Output, frozen=True):

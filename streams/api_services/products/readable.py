@@ -20,9 +20,7 @@ class ReadableRequest(Input, frozen=True):
     html: Annotated[
         str, msgspec.Meta(min_length=1, max_length=200_000, description="The page's HTML, up to 10,000 tags.")
     ]
-    format: Annotated[Literal["text", "markdown"], msgspec.Meta(description="Plain paragraphs, or Markdown.")] = (
-        "text"
-    )
+    format: Annotated[Literal["text", "markdown"], msgspec.Meta(description="Plain paragraphs, or Markdown.")] = "text"
 
 
 class ReadableResponse(Output, frozen=True):

@@ -25,9 +25,7 @@ class SecuritiesRequest(Input, frozen=True):
     """An identifier to check."""
 
     value: IdentifierText
-    kind: Annotated[Kind, msgspec.Meta(description="The scheme; recognised by length where not given.")] | None = (
-        None
-    )
+    kind: Annotated[Kind, msgspec.Meta(description="The scheme; recognised by length where not given.")] | None = None
 
 
 class SecuritiesResponse(Output, frozen=True):

@@ -34,6 +34,13 @@ class SlugResponse(Output, frozen=True):
     truncated: bool
 
 
+def _load_scripts() -> None:
+    from anyascii import anyascii
+
+    # The library reads a block of 256 characters when the first of them is met.
+    anyascii("".join(chr(block << 8) for block in range(0x1100) if not 0xD8 <= block <= 0xDF))
+
+
 def _run(request: SlugRequest, now: datetime) -> SlugResponse:
     from anyascii import anyascii
 
@@ -63,4 +70,5 @@ SLUG_PRODUCT = Product(
     response=SlugResponse,
     run=_run,
     example=SlugRequest(value="Ærøskøbing: πόλις & 北京"),
+    load=_load_scripts,
 )

@@ -62,6 +62,11 @@ def _validator(prefix: str) -> Callable[[str], str]:
     return validate
 
 
+def _load_rules() -> None:
+    for prefix in _RULES:
+        _validator(prefix)
+
+
 def _run(request: VatRequest, now: datetime) -> VatResponse:
     value = compact(request.value)
     prefix = compact(request.country) if request.country is not None else value[:2]
@@ -69,9 +74,7 @@ def _run(request: VatRequest, now: datetime) -> VatResponse:
     if prefix not in _RULES:
         if request.country is not None:
             raise ProductError(f"{prefix} is not supported; known are {', '.join(sorted(_RULES))}", "country")
-        return VatResponse(
-            valid=False, value=value, reason="it does not start with the prefix of a supported country"
-        )
+        return VatResponse(valid=False, value=value, reason="it does not start with the prefix of a supported country")
     number = value.removeprefix("GR" if value.startswith("GR") and prefix == "EL" else prefix)
     if prefix == "CH" and number.startswith("E"):
         number = f"CH{number}"  # the Swiss number itself begins with CHE
@@ -100,4 +103,5 @@ VAT_PRODUCT = Product(
     response=VatResponse,
     run=_run,
     example=VatRequest(value="DE136695976"),
+    load=_load_rules,
 )

@@ -29,9 +29,7 @@ class WorkdaysRequest(Input, frozen=True):
     days: (
         Annotated[
             int,
-            msgspec.Meta(
-                ge=-_MAX_DAYS, le=_MAX_DAYS, description="Working days to go on, or back where negative."
-            ),
+            msgspec.Meta(ge=-_MAX_DAYS, le=_MAX_DAYS, description="Working days to go on, or back where negative."),
         ]
         | None
     ) = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import structlog
 from multidict import CIMultiDictProxy
+from structlog.testing import capture_logs
 
 from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.shop import Shop
 from streams.api_services.stream import ApiServices
 from streams.booking import BookName
 from streams.http_host import PortTaken
@@ -227,9 +231,7 @@ async def test_the_same_idempotency_key_gives_the_same_answer_byte_for_byte(tmp_
         key = await customer.key()
         body = {"value": "hello"}
         first = await customer.ask("/v1/qr", key, method="POST", body=body, idempotency_key="k")
-        again = await customer.ask(
-            "/v1/qr", key, method="POST", data=b' { "value" : "hello" }', idempotency_key="k"
-        )
+        again = await customer.ask("/v1/qr", key, method="POST", data=b' { "value" : "hello" }', idempotency_key="k")
         other = await customer.ask("/v1/qr", key, method="POST", body={"value": "bye"}, idempotency_key="k")
         assert (first.status, again.status, other.status) == (200, 200, 409)
         assert again.body == first.body
@@ -397,6 +399,43 @@ async def test_work_that_takes_too_long_is_given_up_without_charge(tmp_path: Pat
         assert (await customer.ask(IBAN, key)).status == 200
 
 
+async def test_a_customer_who_leaves_in_the_middle_of_a_request_is_not_charged(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        _, writer = await asyncio.open_connection("127.0.0.1", customer.shop.port)
+        head = f"POST /v1/iban HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 50\r\n\r\n"
+        writer.write(head.encode() + b'{"value":')
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        while customer.shop.describe()["http"]["connections"]:
+            await asyncio.sleep(0.001)
+        assert await customer.booked() == []
+        assert (await customer.ask(IBAN, key)).status == 200
+
+
+async def test_a_defect_of_a_product_is_logged_answered_500_and_not_charged(tmp_path: Path) -> None:
+    def fail(_: object, __: datetime) -> object:
+        raise ZeroDivisionError
+
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key(quota=1)
+        assert customer.shop._host is not None
+        shop: Shop = customer.shop._host._app_state["shop"]
+        offers = dict(shop._offers)
+        broken = msgspec.structs.replace(offers["iban"], product=dataclasses.replace(offers["iban"].product, run=fail))
+        shop._offers = {"iban": broken}
+        await shop._heavy_work.prepare(offers["iban"].product)
+        with capture_logs() as logs:
+            response = await customer.ask(IBAN, key)
+        assert (response.status, response.problem()["code"]) == (500, "internal")
+        assert [entry["event"] for entry in logs] == ["request.failed"]
+        assert isinstance(logs[0]["exc_info"], ZeroDivisionError)
+        shop._offers = offers
+        assert (await customer.ask(IBAN, key)).status == 200
+        assert await customer.booked() == ["0.002"]
+
+
 async def test_an_unknown_product_names_the_nearest(tmp_path: Path) -> None:
     async with open_shop(tmp_path) as customer:
         near = await customer.ask("/v1/iban2", await customer.key())
@@ -458,7 +497,7 @@ async def test_stopping_finishes_the_request_in_progress(tmp_path: Path) -> None
         key = await customer.key()
         customer.bench.faults.fault = "stalled"
         asking = asyncio.create_task(customer.ask(IBAN, key))
-        while customer.bench.faults.submitted == 0:  # noqa: ASYNC110
+        while customer.bench.faults.submitted == 0:
             await asyncio.sleep(0.001)
         stopping = asyncio.create_task(customer.shop.stop())
         await asyncio.sleep(0.01)

@@ -20,9 +20,7 @@ from streams.metering.key_journal import KeyJournalDamaged, KeyJournalUnwritable
 from streams.metering.key_store import KeyRefused, KeyStore, KeyTerms, NoSuchKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-TERMS = KeyTerms(
-    book="paper", plan="basic", label="shop", rate_per_s=10.0, burst=20, quota=500, credit=None, own=False
-)
+TERMS = KeyTerms(book="paper", plan="basic", label="shop", rate_per_s=10.0, burst=20, quota=500, credit=None, own=False)
 
 
 @pytest.fixture

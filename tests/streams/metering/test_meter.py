@@ -114,7 +114,7 @@ async def refusals(calls: list[Awaitable[Answer]]) -> tuple[int, list[type[BaseE
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5.0):
-        while not condition():  # noqa: ASYNC110 - the settlement has no event for it
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -391,7 +391,7 @@ async def test_when_the_first_call_is_cancelled_one_that_waits_does_the_work(tmp
     async with open_shop(tmp_path) as shop:
         account = await shop.account(quota=1)
         first = asyncio.create_task(shop.call(account, "a", idempotency_key="k", perform=hang))
-        while account.allowance.reserved_calls == 0:  # noqa: ASYNC110
+        while account.allowance.reserved_calls == 0:
             await asyncio.sleep(0.001)
         others = [asyncio.create_task(shop.call(account, "a", idempotency_key="k")) for _ in range(3)]
         await asyncio.sleep(0.001)
@@ -505,7 +505,7 @@ async def test_a_call_cancelled_while_it_is_booked_charges_only_what_can_be_fetc
         account = await shop.account(quota=1, credit=PRICE)
         shop.bench.faults.fault = "mute"
         calling = asyncio.create_task(shop.call(account, "a", idempotency_key=idempotency_key))
-        while shop.bench.faults.submitted == 0:  # noqa: ASYNC110
+        while shop.bench.faults.submitted == 0:
             await asyncio.sleep(0.001)
         shop.bench.faults.clear()
         calling.cancel()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.api_services.product import ProductError
@@ -49,6 +49,7 @@ def patched(before: str, diff: str) -> str:
     return "".join(result + source[at:])
 
 
+@settings(deadline=None, max_examples=50)
 @given(before=texts, after=texts, context=st.integers(0, 4))
 def test_the_diff_turns_the_one_into_the_other(before: str, after: str, context: int) -> None:
     answer = diffed(before, after, context)

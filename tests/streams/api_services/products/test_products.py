@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,12 +16,6 @@ from streams.api_services.products import PRODUCTS
 from streams.stream import Limits
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LIBRARIES = (
-    *("anyascii", "barcode", "coloraide", "cronsim", "email_validator", "geographiclib", "holidays", "idna"),
-    *("jsonschema_rs", "lxml", "markdown_it", "nh3", "phonenumbers", "publicsuffixlist", "rapidfuzz", "schwifty"),
-    *("segno", "selectolax", "stdnum", "trafilatura", "ua_parser", "jinja2"),
-)
-
 STUMBLING_BLOCKS = set("\x00\n\t '\"<>&%\\/#+-.,:;@()[]{}*?|L19azß٣漢\u0301\u202e\U0001f600")
 
 every_product = pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS.keys())
@@ -34,12 +26,8 @@ def texts(kind: inspect.StrType, example: object) -> st.SearchStrategy[str]:
         return st.from_regex(kind.pattern, fullmatch=True)
     least, most = kind.min_length or 0, min(kind.max_length or 200, 200)
     # Near misses find more than noise: the example's own characters, and what parsers stumble over.
-    alphabet = sorted(
-        set(str(example)) | set("\x00\n\t '\"<>&%\\/#+-.,:;@()[]{}*?|L19azß٣漢\u0301\u202e\U0001f600")
-    )
-    return st.one_of(
-        st.text(alphabet=alphabet, min_size=least, max_size=most), st.text(min_size=least, max_size=most)
-    )
+    alphabet = sorted(set(str(example)) | set("\x00\n\t '\"<>&%\\/#+-.,:;@()[]{}*?|L19azß٣漢\u0301\u202e\U0001f600"))
+    return st.one_of(st.text(alphabet=alphabet, min_size=least, max_size=most), st.text(min_size=least, max_size=most))
 
 
 def values(kind: inspect.Type, example: object) -> st.SearchStrategy[Any]:
@@ -101,7 +89,7 @@ def requests(product: AnyProduct) -> st.SearchStrategy[Any]:
 
 
 @every_product
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_any_request_is_answered_or_refused_by_name(product: AnyProduct, data: st.DataObject) -> None:
     request = data.draw(requests(product))
@@ -153,15 +141,3 @@ def test_names_are_paths_and_titles_and_types_are_unique() -> None:
     assert all(name == product.name and name.isalnum() and name.islower() for name, product in PRODUCTS.items())
     assert len({product.title for product in products}) == len(products)
     assert len({kind for product in products for kind in (product.request, product.response)}) == 2 * len(products)
-
-
-def test_importing_the_catalogue_loads_none_of_the_libraries() -> None:
-    code = (
-        "import sys, streams.api_services.products, streams.api_services.blueprint, "
-        "streams.api_services.openapi, streams.api_services.docs_page\n"
-        f"print(*[name for name in {LIBRARIES!r} if name in sys.modules])"
-    )
-
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
-
-    assert finished.stdout.strip() == ""

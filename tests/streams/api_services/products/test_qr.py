@@ -13,9 +13,7 @@ from tests.streams.api_services.conftest import Call
 @pytest.mark.parametrize(
     ("level", "held", "version"), [("L", 17, "1-L"), ("M", 14, "1-M"), ("Q", 11, "1-Q"), ("H", 7, "1-H")]
 )
-def test_the_smallest_version_that_holds_the_text_is_chosen(
-    call: Call, level: str, held: int, version: str
-) -> None:
+def test_the_smallest_version_that_holds_the_text_is_chosen(call: Call, level: str, held: int, version: str) -> None:
     assert call("qr", value="a" * held, error_correction=level).designator == version
     assert call("qr", value="a" * (held + 1), error_correction=level).designator.startswith("2-")
 

@@ -13,7 +13,8 @@ PAGE = """<!doctype html><html lang="en"><head><title>Tides - The Harbour Post</
 <meta property="article:published_time" content="2025-03-04T10:00:00Z">
 <meta name="description" content="Why the water comes back."></head><body>
 <nav><a href="/">Home</a> <a href="/login">Log in</a></nav>
-<article><h1>Tides</h1><p>The water leaves twice a day, and <b>twice a day</b> it comes back, a little later each time.</p>
+<article><h1>Tides</h1><p>The water leaves twice a day,
+and <b>twice a day</b> it comes back, a little later each time.</p>
 <p>Fishermen knew the hour long before anyone could say what the moon had to do with it.</p></article>
 <aside>Subscribe to our newsletter</aside><footer>Imprint and privacy</footer></body></html>"""
 
@@ -51,9 +52,7 @@ def test_a_date_after_the_call_is_not_believed() -> None:
     assert answer.date is None
 
 
-@pytest.mark.parametrize(
-    "html", ["x", "<", "<html></html>", "\x00", "<p></p>" * 100, "]]>", "<?xml version='1.0'?>"]
-)
+@pytest.mark.parametrize("html", ["x", "<", "<html></html>", "\x00", "<p></p>" * 100, "]]>", "<?xml version='1.0'?>"])
 def test_a_page_without_article_is_answered_as_such(call: Call, html: str) -> None:
     answer = call("readable", html=html)
 

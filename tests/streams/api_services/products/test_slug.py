@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.api_services.products.slug import SLUG_PRODUCT, SlugRequest
 from tests.streams.api_services.conftest import Call
 
 
@@ -38,15 +41,13 @@ def test_case_and_separator_can_be_chosen(call: Call) -> None:
     assert call("slug", value="One Two", separator="_", lowercase=False).slug == "One_Two"
 
 
+@settings(deadline=None, max_examples=50)
 @given(value=st.text(min_size=1, max_size=60), max_length=st.integers(1, 40))
 def test_a_slug_is_plain_within_its_length_and_a_slug_of_itself(value: str, max_length: int) -> None:
-    from streams.api_services.products.slug import _run, SlugRequest  # noqa: I001
-    from datetime import UTC, datetime
-
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    slug = _run(SlugRequest(value=value, max_length=max_length), now).slug
+    slug = SLUG_PRODUCT.run(SlugRequest(value=value, max_length=max_length), now).slug
 
     assert len(slug) <= max_length
     assert all(part.isascii() and part.isalnum() for part in slug.split("-")) or slug == ""
     if slug:
-        assert _run(SlugRequest(value=slug, max_length=max_length), now).slug == slug
+        assert SLUG_PRODUCT.run(SlugRequest(value=slug, max_length=max_length), now).slug == slug

@@ -1,0 +1,191 @@
+"""`fleet` and `scale`: instances, one by one and by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from orchestrator.access.cli.arguments import complete_instances, json_argument
+from orchestrator.access.cli.commands import command, group, json_option, member
+from orchestrator.access.cli.output import (
+    Cell,
+    Column,
+    coloured,
+    duration,
+    print_fields,
+    print_json,
+    print_json_lines,
+    print_table,
+    say,
+    state_cell,
+    visible,
+)
+from orchestrator.access.cli.pages import decoded, every
+from orchestrator.access.cli.rollout import follow
+from orchestrator.access.cli.target import Target
+
+STATES = ("starting", "ready", "paused", "stopped", "restarting", "failed", "standby")
+
+no_wait_option = click.option("--no-wait", is_flag=True, help="Print the rollout's id, and let it go on by itself.")
+
+
+@group("fleet")
+def fleet() -> None:
+    """List, deploy and command instances."""
+
+
+@member(
+    fleet,
+    "list",
+    examples=["automate fleet list", "automate fleet list --state failed", "automate fleet list --json | jq -r .id"],
+)
+@click.option("--stream", help="Only of this stream.")
+@click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@json_option
+@click.pass_obj
+def list_instances(target: Target, stream: str | None, state: str | None, as_json: bool) -> None:
+    """List the instances, in order of their ports."""
+    with target.client() as client:
+        items = every(client, "fleet.list", {"stream": stream, "state": state})
+    if as_json:
+        print_json_lines(items)
+    elif not items:
+        say("no such instances" if stream or state else "the fleet has no instances; `automate fleet deploy` adds some")
+    else:
+        print_table(_COLUMNS, map(_row, decoded(items)))
+
+
+_COLUMNS = (
+    Column("instance"),
+    Column("stream"),
+    Column("state"),
+    Column("address"),
+    Column("restarts", right=True),
+    Column("last failure", yields=True),
+)
+
+
+def _row(item: Any) -> list[Cell]:
+    address = f"{item['host']}:{item['port']}"
+    return [
+        item["id"],
+        item["stream"],
+        state_cell(item["state"]),
+        address,
+        item["restarts"],
+        item["last_failure"],
+    ]
+
+
+@member(fleet, "get", examples=["automate fleet get api_services-001", "automate fleet get api_services-001 --json"])
+@click.argument("instance", shell_complete=complete_instances)
+@json_option
+@click.pass_obj
+def get(target: Target, instance: str, as_json: bool) -> None:
+    """Show all of an instance."""
+    view = target.call("fleet.get", {"id": instance})
+    if as_json:
+        print_json(view)
+    else:
+        print_fields(_view_lines(view))
+
+
+def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
+    import msgspec
+
+    state = coloured(view["state"])
+    yield "instance", view["id"]
+    yield "state", f"{state} for {duration(view['up_s'])}" if view["up_s"] else state
+    yield "serves", "yes" if view["ready"] else "no"
+    if view["health"]:
+        yield "health", visible(view["health"])
+    yield "address", f"http://{view['host']}:{view['port']}"
+    yield "directory", visible(view["directory"])
+    yield "isolation", view["isolation"]
+    left = "" if view["restarts_left"] is None else f", {view['restarts_left']} left"
+    yield "restarts", f"{view['restarts']}{left}"
+    if view["last_failure"] is not None:
+        yield "last failure", visible(f"{view['last_failure']['kind']}: {view['last_failure']['text']}")
+    yield "funnel", ", ".join(f"{name} {count}" for name, count in view["funnel"].items()) or "-"
+    for part in ("settings", "details"):
+        yield part, msgspec.json.format(msgspec.json.encode(view[part]), indent=2).decode()
+
+
+@member(
+    fleet,
+    "deploy",
+    examples=[
+        "automate fleet deploy api_services 5",
+        """automate fleet deploy api_services 1 --settings '{"title": "Paperline"}'""",
+        "automate fleet deploy api_services 20 --no-wait",
+    ],
+)
+@click.argument("stream")
+@click.argument("count", type=click.IntRange(min=1))
+@click.option(
+    "--strategy", type=click.Choice(("full", "staged", "canary")), default="full", show_default=True, help="How."
+)
+@click.option("--settings", metavar="JSON", help="Settings that differ from the stream's own.")
+@click.option("--isolation", type=click.Choice(("actor", "process")), default="actor", show_default=True, help="Where.")
+@no_wait_option
+@json_option
+@click.pass_obj
+def deploy(
+    target: Target,
+    stream: str,
+    count: int,
+    strategy: str,
+    settings: str | None,
+    isolation: str,
+    no_wait: bool,
+    as_json: bool,
+) -> int:
+    """Add instances of a stream, and wait until they are ready."""
+    asked = {"stream": stream, "count": count, "strategy": strategy, "isolation": isolation}
+    if settings is not None:
+        asked["settings"] = json_argument(settings, "--settings")
+    with target.client() as client:
+        started = client.call("fleet.deploy", asked, result=str)
+        return follow(client, started, wait=not no_wait, as_json=as_json)
+
+
+@command("scale", examples=["automate scale api_services 40", "automate scale api_services 0 --no-wait"])
+@click.argument("stream")
+@click.argument("to", type=click.IntRange(0, 10_000), metavar="N")
+@no_wait_option
+@json_option
+@click.pass_obj
+def scale(target: Target, stream: str, to: int, no_wait: bool, as_json: bool) -> int:
+    """Bring a stream to N instances.
+
+    The number is kept, so that it holds for the daemon's next start, too.
+    """
+    with target.client() as client:
+        started = client.call("fleet.scale", {"stream": stream, "to": to}, result=str)
+        return follow(client, started, wait=not no_wait, as_json=as_json)
+
+
+def _add_action(name: str, description: str) -> None:
+    def act(target: Target, instances: tuple[str, ...], as_json: bool) -> None:
+        with target.client() as client:
+            for instance in instances:
+                view = client.call(f"fleet.{name}", {"id": instance})
+                if as_json:
+                    print_json_lines([view])
+                else:
+                    click.echo(f"{view['id']} is {coloured(view['state'])}")
+
+    act.__doc__ = description
+    function: Callable[..., Any] = click.pass_obj(act)
+    function = click.argument("instances", nargs=-1, required=True, shell_complete=complete_instances)(function)
+    examples = [f"automate fleet {name} api_services-001", f"automate fleet {name} api_services-001 api_services-002"]
+    member(fleet, name, examples=examples)(json_option(function))
+
+
+_add_action("stop", "Stop instances; they stay stopped until they are started by hand.")
+_add_action("start", "Start instances that were stopped, or that gave up.")
+_add_action("restart", "Restart instances, each with a fresh restart budget.")
+_add_action("pause", "Have instances take no new work.")
+_add_action("resume", "Have instances take work again.")

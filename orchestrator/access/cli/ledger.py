@@ -1,0 +1,163 @@
+"""`ledger`: what was earned and spent, and the proof that the books are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from orchestrator.access.cli.arguments import complete_instances
+from orchestrator.access.cli.books import open_books
+from orchestrator.access.cli.commands import group, json_option, member
+from orchestrator.access.cli.failures import FAILED
+from orchestrator.access.cli.output import (
+    Cell,
+    Column,
+    print_json,
+    print_json_lines,
+    print_table,
+    say,
+    visible,
+)
+from orchestrator.access.cli.pages import decoded
+from orchestrator.access.cli.progress import Progress
+from orchestrator.access.cli.target import Target
+
+BOOKS = ("paper", "live")
+
+_LAST = 20
+"""Transactions that are shown where nobody says how many."""
+
+book_option = click.option("--book", type=click.Choice(BOOKS), help="Only this book.")
+
+
+@group("ledger")
+def ledger() -> None:
+    """Read and verify the books. They can be read while no daemon runs, too."""
+
+
+@member(
+    ledger,
+    "totals",
+    examples=[
+        "automate ledger totals",
+        "automate ledger totals --book paper --by instance",
+        "automate ledger totals --book live --by day --json | jq '.items[]'",
+    ],
+)
+@book_option
+@click.option("--by", type=click.Choice(("stream", "instance", "day")), help="How finely.")
+@json_option
+@click.pass_obj
+def totals(target: Target, book: str | None, by: str | None, as_json: bool) -> None:
+    """Show income and cost; of both books where none is named, and never added together."""
+    with open_books(target) as books:
+        told = [books.totals(name, by) for name in ([book] if book else BOOKS)]
+    if as_json:
+        print_json_lines(told)
+        return
+    grouped = {"stream": ["stream"], "instance": ["stream", "instance"], "day": ["day"]}.get(by or "", [])
+    rows = [_totals_row(each["book"], item, grouped) for each in told for item in each["items"]]
+    if not rows:
+        say("nothing is booked yet")
+        return
+    headings = ["book", *grouped, "kind", "state"]
+    print_table([*map(Column, headings), Column("amount", right=True), Column("asset")], rows)
+
+
+def _totals_row(book: str, item: Any, grouped: Iterable[str]) -> list[Cell]:
+    return [book, *(item[name] for name in grouped), item["kind"], item["state"], item["amount"], item["asset"]]
+
+
+@member(
+    ledger,
+    "entries",
+    examples=[
+        "automate ledger entries",
+        "automate ledger entries --instance api_services-001 --limit 100",
+        "automate ledger entries --json --all | jq -r .id",
+    ],
+)
+@click.option("--instance", shell_complete=complete_instances, help="Only of this instance.")
+@click.option("--stream", help="Only of this stream.")
+@book_option
+@click.option("--limit", type=click.IntRange(min=1), help=f"So many of the last ones.  [default: {_LAST}]")
+@click.option("--all", "everything", is_flag=True, help="All there are, from the first one on.")
+@json_option
+@click.pass_obj
+def entries(
+    target: Target,
+    instance: str | None,
+    stream: str | None,
+    book: str | None,
+    limit: int | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Show transactions: the last ones, the newest first, or all, in the order they were booked."""
+    if everything and limit is not None:
+        raise click.UsageError("--all and --limit exclude each other")
+    wanted = {"book": book, "stream": stream, "instance": instance, "newest_first": not everything}
+    found = False
+    with open_books(target) as books:
+        for page in books.entries(wanted, None if everything else limit or _LAST):
+            if as_json:
+                print_json_lines(page.items)
+            elif page.items:
+                print_table(_COLUMNS, map(_entry_row, decoded(page.items)))
+            found = found or bool(page.items)
+    if not found and not as_json:
+        say("nothing of that kind is booked yet")
+
+
+_COLUMNS = (
+    Column("booked (UTC)"),
+    Column("book"),
+    Column("instance"),
+    Column("kind"),
+    Column("state"),
+    Column("amount", right=True),
+    Column("asset"),
+    Column("id"),
+)
+
+
+def _entry_row(entry: Any) -> list[Cell]:
+    return [
+        entry["booked_at"][:19].replace("T", " "),
+        entry["book"],
+        entry["instance"],
+        entry["kind"],
+        entry["state"],
+        entry["amount"],
+        entry["asset"],
+        entry["id"],
+    ]
+
+
+@member(ledger, "verify", examples=["automate ledger verify", "automate ledger verify --json | jq -r .head"])
+@json_option
+@click.pass_obj
+def verify(target: Target, as_json: bool) -> int:
+    """Recompute chain, balances and evidence; 1 is the exit status if anything is not as it was booked."""
+    with Progress() as progress, open_books(target) as books:
+        progress.show("verifying the ledger…")
+        report = books.verify()
+    if as_json:
+        print_json(report)
+    else:
+        tell(report)
+    return 0 if report["ok"] else FAILED
+
+
+def tell(report: Any) -> None:
+    """Print the report of a verification."""
+    verdict = "the ledger is as it was booked" if report["ok"] else "the ledger is NOT as it was booked"
+    click.echo(f"{verdict}: {report['transactions']:,} transactions, {report['postings']:,} postings")
+    click.echo(f"head {report['head']}")
+    for problem in report["problems"]:
+        where = "" if problem["sequence"] is None else f"transaction {problem['sequence']}: "
+        click.echo(f"  {where}{visible(problem['what'])}")
+    if unsaid := report["problem_count"] - len(report["problems"]):
+        click.echo(f"  and {unsaid:,} more")

@@ -1,0 +1,238 @@
+"""The daemon as a whole: `status`, `ping`, `tree`, `reload`, `stop`, `version`, and `call` for everything else."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.access.cli.commands import command, json_option
+from orchestrator.access.cli.failures import TEMPORARY, CommandFailed
+from orchestrator.access.cli.output import (
+    coloured,
+    duration,
+    megabytes,
+    print_fields,
+    print_json,
+    say,
+    visible,
+)
+from orchestrator.access.cli.progress import Progress
+from orchestrator.access.cli.target import Target
+
+if TYPE_CHECKING:
+    from orchestrator.access.client import Client
+
+_LOOK_EVERY_S = 0.1
+_STOP_RESERVE_S = 10.0
+
+
+@command("status", examples=["automate status", "automate status --json | jq .instances.active"])
+@json_option
+@click.pass_obj
+def status(target: Target, as_json: bool) -> None:
+    """Show what the daemon does, and what it has earned."""
+    told = target.call("system.status")
+    if as_json:
+        print_json(told)
+    else:
+        print_fields(_status_lines(told))
+
+
+def _status_lines(told: Any) -> Iterator[tuple[str, str]]:
+    instances, services = told["instances"], told["services"]
+    yield "automate", f"{coloured(told['state'])} for {duration(told['uptime_s'])}, version {told['version']}"
+    yield "mode", told["mode"]
+    yield (
+        "process",
+        (
+            f"pid {told['pid']}, {told['cpu_percent']:g} % of a core, {megabytes(told['memory_bytes'])} of memory"
+            f" ({told['memory_percent']:g} % of the machine's)"
+        ),
+    )
+    yield "services", f"{services['up']} of {services['total']} up"
+    yield "instances", f"{instances['active']} of {instances['total']} ready"
+    yield "  by state", ", ".join(f"{count} {coloured(state)}" for state, count in instances["by_state"].items()) or "-"
+    yield "  by stream", ", ".join(f"{count} {stream}" for stream, count in instances["by_stream"].items()) or "-"
+    yield "paper book", f"{_amounts(told['books']['paper'])}   (the sandbox's: not real money)"
+    yield "live book", _amounts(told["books"]["live"])
+    yield "home", told["home"]
+    yield "log", told["log_file"]
+
+
+def _amounts(book: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {asset}" for asset, amount in book.items()) or "nothing yet"
+
+
+@command("ping", examples=["automate ping", "automate ping --json"])
+@json_option
+@click.pass_obj
+def ping(target: Target, as_json: bool) -> None:
+    """Ask whether the daemon is there."""
+    with target.client() as client:
+        client.call("system.ping")  # connects
+        began = time.perf_counter()
+        told = client.call("system.ping")
+        took_ms = (time.perf_counter() - began) * 1000
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"the daemon {told['version']} answered in {took_ms:.1f} ms")
+
+
+@command("tree", examples=["automate tree", "automate tree --json | jq '.children[].path'"])
+@json_option
+@click.pass_obj
+def tree(target: Target, as_json: bool) -> None:
+    """Show the supervision tree, with the vitals of each actor."""
+    root = target.call("system.tree")
+    if as_json:
+        print_json(root)
+        return
+    for line in _branches(root, "", ""):
+        click.echo(line)
+
+
+def _branches(actor: Any, before: str, below: str) -> Iterator[str]:
+    name = actor["path"].rpartition("/")[2] or "/"
+    line = f"{before}{visible(name)} {coloured(actor['condition'])} {actor['kind']}"
+    facts = [f"{actor['handled']} handled"] if actor["handled"] else []
+    facts += [f"{actor[fact]} {word}" for fact, word in _FACTS.items() if actor[fact]]
+    if facts:
+        line += click.style(f" ({', '.join(facts)})", dim=True)
+    if actor["last_failure"] is not None:
+        failure = actor["last_failure"]
+        line += click.style(f" {visible(failure['kind'])}: {visible(failure['text'])}", fg="red")
+    yield line
+    children = actor["children"]
+    for child in children[:-1]:
+        yield from _branches(child, f"{below}├── ", f"{below}│   ")
+    for child in children[-1:]:
+        yield from _branches(child, f"{below}└── ", f"{below}    ")
+
+
+_FACTS = {"mailbox_depth": "waiting", "dropped": "dropped", "restarts": "restarts"}
+
+
+@command("reload", examples=["automate reload"])
+@click.pass_obj
+def reload(target: Target) -> None:
+    """Have the daemon reread its configuration.
+
+    What is wrong in the files is told, and changes nothing.
+    """
+    target.call("system.reload")
+    say("the configuration was reread")
+
+
+@command("stop", examples=["automate stop", "automate stop --timeout 60", "automate stop --no-wait"])
+@click.option("--no-wait", is_flag=True, help="Only ask it to stop.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds to wait; its own deadline and some."
+)
+@click.pass_obj
+def stop(target: Target, no_wait: bool, timeout_s: float | None) -> None:
+    """Stop the daemon, and wait until it is gone.
+
+    It finishes what is in progress, saves its state, and stops its instances; the configuration says how long
+    that may take (stop_deadline_s).
+    """
+    with target.client() as client:
+        pid = client.call("system.status")["pid"]
+        if timeout_s is None:
+            timeout_s = _own_deadline_s(client) + _STOP_RESERVE_S
+        with _Exit(pid) as exit_of_daemon, Progress() as progress:
+            began = time.monotonic()
+            client.call("system.shutdown")
+            while not no_wait:
+                waited_s = time.monotonic() - began
+                if exit_of_daemon.seen(_LOOK_EVERY_S):
+                    break
+                if waited_s > timeout_s:
+                    raise CommandFailed(
+                        f"the daemon (pid {pid}) is still stopping after {duration(waited_s)}; "
+                        "`automate logs` shows what it waits for, and `kill` cuts it short",
+                        TEMPORARY,
+                    )
+                progress.show(f"stopping: {duration(waited_s)}")
+    say("the daemon was asked to stop" if no_wait else f"the daemon stopped after {duration(time.monotonic() - began)}")
+
+
+def _own_deadline_s(client: Client) -> float:
+    return float(client.call("config.get", {"section": "fleet"})["stop_deadline_s"])
+
+
+class _Exit:
+    """The end of another process, which need not be a child, nor this user's."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> _Exit:
+        if sys.platform == "linux":
+            self._descriptor = os.pidfd_open(self._pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def seen(self, within_s: float) -> bool:
+        """Wait a little, and return whether it has ended."""
+        if self._descriptor is not None:
+            return bool(select.select([self._descriptor], [], [], within_s)[0])
+        time.sleep(within_s)
+        try:
+            os.kill(self._pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+@command("version", examples=["automate version", "automate version --json"])
+@json_option
+def version(as_json: bool) -> None:
+    """Show the version of this command."""
+    import platform
+    from importlib import metadata
+
+    told = {"version": metadata.version("automate-everything"), "python": platform.python_version()}
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"automate {told['version']} (Python {told['python']})")
+
+
+@command(
+    "call",
+    examples=[
+        "automate call system.ping",
+        """automate call fleet.get '{"id": "api_services-001"}'""",
+        "automate call rpc.discover | jq '.methods[].name'",
+        "echo '[\"fleet\"]' | automate call config.get -",
+    ],
+)
+@click.argument("method")
+@click.argument("params", required=False, metavar="[JSON]")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.001), default=35.0, show_default=True)
+@click.pass_obj
+def call(target: Target, method: str, params: str | None, timeout_s: float) -> None:
+    """Call a method of the control socket.
+
+    Its result is printed as JSON. The parameters are an object or an array; "-" reads them from standard input.
+    """
+    from orchestrator.access.cli.arguments import json_argument
+
+    arguments = None if params is None else json_argument(params, "JSON")
+    if arguments is not None and not isinstance(arguments, (dict, list)):
+        raise click.BadParameter("parameters are an object or an array", param_hint="'[JSON]'")
+    with target.client(timeout_s) as client:
+        print_json(client.call(method, arguments))

@@ -1,0 +1,1 @@
+"""Benchmarks, which are not tests: `python -m tests.benchmarks kernel`."""
