@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from actors.errors import HandlersIncomplete
+from actors.errors import HandlersIncomplete, Interrupted
 from actors.mailbox import Overflow
 from actors.message import HandledBy, Message, Request
+from actors.tasks import OwnedTask, is_being_cancelled
 
 if TYPE_CHECKING:
     from actors.events import EventStream
     from actors.life import Life
     from actors.ref import ActorRef
-    from actors.tasks import OwnedTask
     from actors.timers import RepeatingTimer, Timer
 
 M = TypeVar("M")
@@ -63,6 +63,7 @@ class Actor(Generic[M]):
     start_timeout_s: ClassVar[float | None] = 30.0
     stop_timeout_s: ClassVar[float | None] = 5.0
 
+    waits_for_children: ClassVar[bool] = False
     functions: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {}
     urgent_functions: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {}
     context: ActorContext[M]
@@ -175,14 +176,18 @@ class ActorContext(Generic[M]):
         async def answer() -> None:
             try:
                 result = await function(*args)
+            except asyncio.CancelledError as error:
+                if is_being_cancelled():
+                    future.cancel()
+                    raise
+                if not future.done():
+                    future.set_exception(Interrupted(error))
             except Exception as error:
                 if not future.done():
                     future.set_exception(error)
             else:
                 if not future.done():
                     future.set_result(result)
-            finally:
-                future.cancel()
 
         self.start_task(answer, name=_name_of(function))
         return future

@@ -5,14 +5,14 @@ The hot path is `ActorRef.tell`, `wake`, `drain`.
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import CancelledError, Future
 from collections.abc import Awaitable
 from functools import partial
 from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
-from actors.errors import ActorStopped, HandlerLimitExceeded, MailboxFull, MessageRefused, Refusal
+from actors.errors import ActorStopped, HandlerLimitExceeded, Interrupted, MailboxFull, MessageRefused, Refusal
 from actors.life import Life
 from actors.tasks import OwnedTask
 
@@ -66,6 +66,8 @@ class Cell(Life):
         elif reply is None:
             raise MailboxFull(self.path, mailbox.limit)
         elif mailbox.overflow == "wait":
+            for request in mailbox.drop_abandoned():
+                self.system.dead_letters.add(self.path, request, "expired")
             mailbox.wait_for_room(entry, None)
         else:
             reply.set_exception(MailboxFull(self.path, mailbox.limit))
@@ -93,7 +95,8 @@ class Cell(Life):
 
         This is the path that must be fast, so it is spelled out rather than divided.
         """
-        if self.state != "running":
+        # A turn may be left over from before a restart, when the actor is busy with an asynchronous handler.
+        if self.state != "running" or self.current is not None:
             return
         actor, mailbox = self.actor, self.mailbox
         self.attention = False
@@ -104,7 +107,7 @@ class Cell(Life):
         count = len(user)
         if count > BATCH:
             count = BATCH
-        for _ in range(count):
+        for left in range(count - 1, -1, -1):
             entry = user.popleft()
             if type(entry) is not tuple:
                 try:
@@ -113,7 +116,7 @@ class Cell(Life):
                         self._handle_in_task(result, entry, None)
                 except Refusal as refusal:
                     self._refuse(entry, None, refusal)
-                except Exception as error:
+                except (Exception, CancelledError) as error:
                     self._break(entry, None, error)
             else:
                 message, reply, _, _ = entry
@@ -126,31 +129,41 @@ class Cell(Life):
                         self._handle_in_task(result, message, reply)
                     elif isinstance(result, Future):
                         result.add_done_callback(partial(self._relay, message, reply))
-                    else:
+                    elif not reply.done():
                         reply.set_result(result)
+                    else:
+                        # What the handler did has made the asker give up.
+                        self.system.dead_letters.add(self.path, message, "late_reply")
                 except Refusal as refusal:
                     self._refuse(message, reply, refusal)
-                except Exception as error:
+                except (Exception, CancelledError) as error:
                     self._break(message, reply, error)
             if self.attention:
+                count -= left
                 break
         self.handled += count
+        if mailbox.waiting:
+            # At once, even if the actor is busy now: nobody else may slip into the room that was made.
+            mailbox.admit()
         if self.attention and not self.is_free():
             return
-        if mailbox.waiting:
-            mailbox.admit()
         if user or mailbox.urgent:
             self.dispatcher.wake(self)
         else:
             self.ready = False
 
     def _drain_urgent(self) -> bool:
-        """Handle all urgent messages; return whether the actor is still free after that."""
-        urgent = self.mailbox.urgent
-        while urgent and self.is_free():
+        """Handle the urgent messages; return whether the actor is still free after that."""
+        urgent = self.mailbox.urgent or ()
+        for _ in range(len(urgent)):
+            if not urgent or not self.is_free():
+                break
             entry = urgent.popleft()
             message, reply = entry[:2] if type(entry) is tuple else (entry, None)
             self.handled += 1
+            if reply is not None and reply.done():
+                self.system.dead_letters.add(self.path, message, "expired")
+                continue
             try:
                 result = self.urgent_functions[type(message)](self.actor, message)
                 if type(result) is CoroutineType:
@@ -159,7 +172,7 @@ class Cell(Life):
                     self._answer(message, reply, result)
             except Refusal as refusal:
                 self._refuse(message, reply, refusal)
-            except Exception as error:
+            except (Exception, CancelledError) as error:
                 self._break(message, reply, error)
         return self.is_free()
 
@@ -189,6 +202,8 @@ class Cell(Life):
 
     def _break(self, message: Any, reply: Future[Any] | None, error: BaseException) -> None:
         """End this life because of a handler's failure. The message is not replayed."""
+        if isinstance(error, (CancelledError, StopIteration)):
+            error = Interrupted(error)
         error.add_note(f"while {self.path} handled {type(message).__name__}")
         if reply is not None and not reply.done():
             reply.set_exception(error)
@@ -198,7 +213,9 @@ class Cell(Life):
     def _handle_in_task(self, coroutine: CoroutineType[Any, Any, Any], message: Any, reply: Future[Any] | None) -> None:
         self.attention = True
         self.current = OwnedTask(type(message).__name__)
-        self.system.start_soon(self._run_handler, self.current, coroutine, message, reply, name=self.path)
+        task = self.system.start_soon(self._run_handler, self.current, coroutine, message, reply, name=self.path)
+        # A task that is cancelled before its first step never gets to the coroutine.
+        task.add_done_callback(lambda _: coroutine.close())
 
     async def _run_handler(
         self,
@@ -228,8 +245,10 @@ class Cell(Life):
         if task.cancelled and failure is None:
             if self.state == "running":
                 failure = HandlerLimitExceeded(self.path, message, limit_s or 0.0)
-            elif reply is not None and not reply.done():
-                reply.set_exception(ActorStopped(self.path))
+            else:
+                if reply is not None and not reply.done():
+                    reply.set_exception(ActorStopped(self.path))
+                self.system.dead_letters.add(self.path, message, "stopped")
         if failure is not None:
             self._break(message, reply, failure)
         elif self.state == "running":

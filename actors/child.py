@@ -29,7 +29,8 @@ class ChildSpec(Generic[M]):
         name: Its name below its supervisor; no slash.
         factory: Makes the actor; cheap, without I/O. Called for every life.
         kind: When it is restarted.
-        stop_timeout_s: Its own deadline for stopping, instead of its class's; None for no limit.
+        stop_timeout_s: Its own deadline for stopping, instead of its class's; None for no limit. Supervisors
+            have none in any case: they wait for their children, who have theirs.
     """
 
     name: str
@@ -43,6 +44,8 @@ class ChildSpec(Generic[M]):
 
     def stop_deadline_s(self, actor: Actor[M]) -> float | None:
         """Return how long the actor may take to stop."""
+        if actor.waits_for_children:
+            return None
         return actor.stop_timeout_s if self.stop_timeout_s == _FROM_CLASS else self.stop_timeout_s
 
 
@@ -52,6 +55,10 @@ class Child:
     Attributes:
         cell: Where it lives.
         wanted: Whether it should run; False after a manual stop, which beats a pending restart.
+        probation: Whether it was never ready yet, and its start is that of whoever asked for it: should it fail,
+            they are told, and it is forgotten.
+        removed: Whether it is forgotten as soon as it has stopped.
+        command: The last `RestartChild`, as long as nothing else was commanded after it.
         static: Whether it came with the supervisor, rather than by `StartChild`.
         attempt: Restarts since it was last healthy for a while.
         started_at: When it last became ready, on the loop's clock.
@@ -60,18 +67,38 @@ class Child:
         gave_up: Whether its budget is exhausted and it stays down for now.
     """
 
-    __slots__ = ("attempt", "budget", "cell", "gave_up", "spec", "started_at", "static", "timer", "wanted")
+    __slots__ = (
+        "attempt",
+        "budget",
+        "cell",
+        "command",
+        "gave_up",
+        "probation",
+        "removed",
+        "spec",
+        "started_at",
+        "static",
+        "timer",
+        "wanted",
+    )
 
     def __init__(self, spec: ChildSpec[M], cell: Cell, *, static: bool) -> None:
         self.spec = spec
         self.cell = cell
         self.static = static
         self.wanted = True
+        self.probation = False
+        self.removed = False
+        self.command: object = None
         self.gave_up = False
         self.attempt = 0
         self.started_at: float | None = None
         self.timer: Timer | None = None
         self.budget: RestartBudget | None = None
+
+    def ends_for_good(self) -> bool:
+        """Whether it is forgotten once it is down."""
+        return self.removed or self.probation or self.spec.kind == "temporary"
 
     def cancel_timer(self) -> None:
         """Forget the restart that is pending."""

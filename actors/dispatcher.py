@@ -12,7 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
-from actors.errors import AskTimeout
+from actors.errors import ActorStopped, AskTimeout
 from actors.mailbox import Asked
 from actors.timers import Timers
 
@@ -53,6 +53,11 @@ class AskDeadline:
         if not self._reply.done():
             self._reply.set_exception(AskTimeout(self._path, self._message, self._timeout_s))
 
+    def abandon(self) -> None:
+        """Tell the asker that nobody will answer."""
+        if not self._reply.done():
+            self._reply.set_exception(ActorStopped(self._path))
+
 
 class Dispatcher:
     """A queue of actors with work, first come, first served; each gets one batch and goes to the end.
@@ -87,6 +92,14 @@ class Dispatcher:
         """Have a slice run soon."""
         self.scheduled = True
         self._call_soon(self._run, context=self._context.copy())
+
+    def close(self) -> None:
+        """Let nobody have a turn any more."""
+        self.ready.clear()
+        for _, reply, path, _ in self.asked:
+            if not reply.done():
+                reply.set_exception(ActorStopped(path))
+        self.asked.clear()
 
     def _run_slice(self) -> None:
         ready, asked = self.ready, self.asked

@@ -59,6 +59,18 @@ class HandlerLimitExceeded(ActorError):
         self.limit_s = limit_s
 
 
+class Interrupted(ActorError):
+    """`CancelledError` or `StopIteration` came out of a handler, a task or `on_start`; a failure like any other.
+
+    Those two mean something else to whoever waits for a future, so they are never passed on as they are. Mostly
+    something that was awaited had been cancelled by somebody else. The original is attached as the cause.
+    """
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__} came out of it, although nobody had cancelled it")
+        self.__cause__ = cause
+
+
 class StartTimeout(ActorError):
     """An actor's `on_start` did not finish in time; a failed start like any other."""
 
@@ -76,7 +88,7 @@ class StartFailed(ActorError):
         self.__cause__ = cause
 
 
-class NameTaken(ActorError):
+class NameTaken(Refusal):
     """A supervisor has a child of that name already."""
 
     def __init__(self, path: str) -> None:
@@ -90,6 +102,14 @@ class NoSuchChild(Refusal):
     def __init__(self, path: str, name: str) -> None:
         super().__init__(f"{path} has no child {name!r}")
         self.name = name
+
+
+class Superseded(Refusal):
+    """A later command for the same child took over before this one was done."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"a later command for {path} took over")
+        self.path = path
 
 
 class HandlersIncomplete(ActorError, TypeError):

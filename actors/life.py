@@ -15,7 +15,7 @@ from actors.actor import Actor, ActorContext
 from actors.events import ActorFailed, ActorRestarted, ActorStarted, ActorStopped, Failure
 from actors.mailbox import Mailbox
 from actors.ref import ActorRef
-from actors.tasks import OwnedTask
+from actors.tasks import OwnedTask, is_being_cancelled
 from actors.timers import RepeatingTimer, Timer
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ class Life(abc.ABC):
     """
 
     __slots__ = (
+        "_has_failed",
         "_idle",
         "_keep_mailbox",
         "_started",
         "_stop_requested",
-        "_stopped",
+        "_stop_waiters",
         "_tasks",
         "_timers",
         "actor",
@@ -98,13 +99,14 @@ class Life(abc.ABC):
         self.children: dict[str, Child] | None = None
         self.restarts = 0
         self.last_failure: Failure | None = None
+        self._has_failed = False
         self._keep_mailbox = False
         self._stop_requested = False
         self._tasks: set[OwnedTask] | None = None
         self._timers: set[Timer | RepeatingTimer] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._started: asyncio.Future[None] | None = None
-        self._stopped: asyncio.Future[None] | None = None
+        self._stop_waiters: list[asyncio.Future[None]] | None = None
 
     @abc.abstractmethod
     def look_for_work(self) -> None:
@@ -134,10 +136,24 @@ class Life(abc.ABC):
         """Whether it can handle a message now."""
         return self.state == "running" and self.current is None
 
+    def is_down(self) -> bool:
+        """Whether nothing of a life is left, so that another may begin."""
+        return self.actor is None and self.state in ("down", "stopped")
+
     # -- start ------------------------------------------------------------------------------------------
 
+    def begin(self) -> asyncio.Future[None]:
+        """Begin a life like `start`; the future is resolved when it is ready, or fails with `StartFailed`.
+
+        It belongs to one waiter, who may cancel it without consequence.
+        """
+        self._started = started = self.system.loop.create_future()
+        self.start()
+        return started
+
     def start(self) -> None:
-        """Begin a life. The actor must be `down` or `stopped`; it may be running when this returns."""
+        """Begin a life. The actor must be down; it may be running, or down again, when this returns."""
+        assert self.is_down(), f"{self.path} is {self.state}"
         self.state = "starting"
         self.ready = True
         try:
@@ -158,20 +174,6 @@ class Life(abc.ABC):
         else:
             self.current = OwnedTask("on_start")
             self.system.start_soon(self._run_start, self.current, actor, name=self.path)
-
-    def started(self) -> asyncio.Future[None]:
-        """Return a future of how the start that is under way ends: resolved, or failed with `StartFailed`."""
-        started = self._started
-        if started is None:
-            started = self.system.loop.create_future()
-            if self.state == "running":
-                started.set_result(None)
-            elif self.state != "starting":
-                cause = self.last_failure
-                started.set_exception(errors.StartFailed(self.path, RuntimeError(str(cause or self.state))))
-            else:
-                self._started = started
-        return started
 
     async def _run_start(self, task: OwnedTask, actor: Actor[Any]) -> None:
         timeout_s = actor.start_timeout_s
@@ -197,18 +199,25 @@ class Life(abc.ABC):
 
     def _has_started(self) -> None:
         self.state = "running"
-        if self.last_failure is not None:
+        if self._has_failed:
+            self._has_failed = False
             self.restarts += 1
             self.system.events.publish(ActorRestarted(path=self.path, restarts=self.restarts))
         else:
             self.system.events.publish(ActorStarted(path=self.path))
-        if self._started is not None:
-            if not self._started.done():
-                self._started.set_result(None)
-            self._started = None
         if self.parent is not None:
             self._supervisor().child_started(self)
+        self._tell_starter(None)
         self.look_for_work()
+
+    def _tell_starter(self, error: BaseException | None) -> None:
+        started, self._started = self._started, None
+        if started is None or started.done():
+            return
+        if error is None:
+            started.set_result(None)
+        else:
+            started.set_exception(errors.StartFailed(self.path, error))
 
     # -- failure ----------------------------------------------------------------------------------------
 
@@ -218,7 +227,7 @@ class Life(abc.ABC):
             # It was ending anyway: a second failure changes nothing, but nobody should have to guess at it.
             _log.warning("%s failed while %s", self.path, self.state, exc_info=error)
             return
-        was_starting = self.state == "starting"
+        self._has_failed = True
         self.state = "down"
         self.attention = True
         self.ready = True
@@ -226,10 +235,7 @@ class Life(abc.ABC):
             type(error).__name__, str(error), message=None if message is None else type(message).__name__
         )
         self.system.events.publish(ActorFailed(path=self.path, failure=self.last_failure, error=error))
-        if was_starting and self._started is not None:
-            if not self._started.done():
-                self._started.set_exception(errors.StartFailed(self.path, error))
-            self._started = None
+        self._tell_starter(error)
         self._tear_down(error, patient=False)
 
     # -- stop -------------------------------------------------------------------------------------------
@@ -244,9 +250,12 @@ class Life(abc.ABC):
             keep_mailbox: Suspend: the messages that wait are kept for the next life. A stop for good that
                 comes on top is stronger.
         """
-        if self._stopped is None:
-            self._stopped = self.system.loop.create_future()
-        stopped = self._stopped
+        stopped: asyncio.Future[None] = self.system.loop.create_future()
+        if self.state == "stopped":
+            stopped.set_result(None)
+            return stopped
+        # Each caller gets a future of its own: one who gives up does not take the others along.
+        self._stop_waiters = [*(self._stop_waiters or ()), stopped]
         if self._stop_requested:
             self._keep_mailbox = self._keep_mailbox and keep_mailbox
             return stopped
@@ -263,8 +272,20 @@ class Life(abc.ABC):
         # Otherwise a failed life is being torn down, and its end is the end that was asked for.
         return stopped
 
+    def end_at_once(self) -> None:
+        """End for good, and all below, where no life is left that could end in order."""
+        for child in reversed(tuple((self.children or {}).values())):
+            child.cancel_timer()
+            child.cell.end_at_once()
+        if self.state != "stopped":
+            self.actor = None
+            self._keep_mailbox = False
+            self._has_ended()
+
     def close_mailbox(self) -> None:
-        """Answer all who wait, and accept nothing until the next start."""
+        """Answer all who wait here and below, and accept nothing until the next start."""
+        for child in (self.children or {}).values():
+            child.cell.close_mailbox()
         self.mailbox.close()
         for entry, room in self.mailbox.take_all():
             message = entry
@@ -281,7 +302,7 @@ class Life(abc.ABC):
         self._cancel_timers()
         actor = self.actor
         if actor is None or (self.current is None and not self._tasks and type(actor).on_stop is Actor.on_stop):
-            self._is_down()
+            self._life_ended()
         else:
             self.system.start_soon(self._run_tear_down, actor, reason, patient, name=f"{self.path}:stop")
 
@@ -294,6 +315,10 @@ class Life(abc.ABC):
                 await self._until_idle()
             try:
                 await actor.on_stop(reason)
+            except asyncio.CancelledError:
+                if is_being_cancelled():
+                    raise
+                _log.exception("%s was interrupted while it stopped", self.path)
             except Exception:
                 _log.exception("%s failed while it stopped", self.path)
         if limit.cancelled_caught:
@@ -301,11 +326,14 @@ class Life(abc.ABC):
         if self.current is not None:
             self.current.cancel()
             await self._until_idle()
-        for task in tuple(self._tasks or ()):
-            task.cancel()
-        for task in tuple(self._tasks or ()):
-            await task.wait()
-        self._is_down()
+        while self._tasks:
+            # Again and again, for a task may start another one as it ends.
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                await task.wait()
+        self._life_ended()
 
     async def _until_idle(self) -> None:
         while self.current is not None:
@@ -320,7 +348,7 @@ class Life(abc.ABC):
             self._idle.set_result(None)
             self._idle = None
 
-    def _is_down(self) -> None:
+    def _life_ended(self) -> None:
         self._cancel_timers()  # those that the last handler, or `on_stop`, has added
         self.actor = None
         self._tasks = None
@@ -337,16 +365,17 @@ class Life(abc.ABC):
         self._stop_requested = self._keep_mailbox = False
         if not suspended:
             self.state = "stopped"
+            self._has_failed = False
+            for child in reversed(tuple((self.children or {}).values())):
+                child.cell.end_at_once()  # what a failure had suspended
             self.close_mailbox()
             self.system.events.publish(ActorStopped(path=self.path))
-        if self._started is not None:
-            if not self._started.done():
-                self._started.set_exception(errors.StartFailed(self.path, errors.ActorStopped(self.path)))
-            self._started = None
-        stopped, self._stopped = self._stopped, None
-        if stopped is not None and not stopped.done():
-            stopped.set_result(None)
-        if self.parent is not None and not suspended:
+        self._tell_starter(errors.ActorStopped(self.path))
+        waiters, self._stop_waiters = self._stop_waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+        if not suspended and self.parent is not None and self.parent.actor is not None:
             self._supervisor().child_ended(self)
 
     def _supervisor(self) -> Supervisor:
@@ -361,6 +390,7 @@ class Life(abc.ABC):
 
     def start_task(self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> OwnedTask:
         """Run an async function that ends with this life at the latest."""
+        self._assert_alive()
         task = OwnedTask(name)
         if self._tasks is None:
             self._tasks = set()
@@ -386,28 +416,26 @@ class Life(abc.ABC):
 
     def schedule(self, delay_s: float, message: Any) -> Timer:
         """Tell the actor something later in this life."""
-
-        def fire() -> None:
-            owned.discard(timer)
-            self.tell_self(message)
-
-        owned = self._owned_timers()
-        timer = self.system.timers.call_later(delay_s, fire)
-        owned.add(timer)
-        return timer
+        timers = self.system.timers
+        return timers.start(Timer(timers, self.tell_self, (message,), self._owned_timers()), delay_s)
 
     def schedule_every(self, interval_s: float, message: Any) -> RepeatingTimer:
         """Tell the actor something at a fixed rate in this life."""
-        timer = RepeatingTimer(self.system.timers, interval_s, lambda: self.tell_self(message))
-        self._owned_timers().add(timer)
-        return timer
+        timers = self.system.timers
+        return RepeatingTimer(timers, interval_s, lambda: self.tell_self(message), self._owned_timers())
+
+    def _assert_alive(self) -> None:
+        # What is begun after the end of a life would belong to nobody.
+        if self.actor is None:
+            raise errors.ActorStopped(self.path)
 
     def _cancel_timers(self) -> None:
-        for timer in self._timers or ():
+        for timer in tuple(self._timers or ()):
             timer.cancel()
         self._timers = None
 
     def _owned_timers(self) -> set[Timer | RepeatingTimer]:
+        self._assert_alive()
         if self._timers is None:
             self._timers = set()
         return self._timers

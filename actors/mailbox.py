@@ -107,22 +107,38 @@ class Mailbox:
             self.waiting = deque()
         self.waiting.append(Waiting(entry, room))
 
+    def drop_abandoned(self) -> list[Any]:
+        """Forget those outside who have given up, as far as they stand first; return their requests.
+
+        Otherwise an actor that is stuck would gather the requests of all who ask it in vain.
+        """
+        waiting, requests = self.waiting, []
+        while waiting and waiting[0].abandoned():
+            sender = waiting.popleft()
+            if sender.room is None:
+                requests.append(sender.entry[0])
+        return requests
+
     def admit(self) -> None:
         """Let waiting senders in while there is room."""
         waiting = self.waiting
         while waiting and len(self.user) < self.capacity:
             sender = waiting.popleft()
-            if sender.abandoned():
-                continue
-            self.user.append(sender.entry)
-            if sender.room is not None:
+            if sender.room is None:
+                self.user.append(sender.entry)
+            elif not sender.room.done():
+                self.user.append(sender.entry)
                 sender.room.set_result(None)
 
     def take_all(self) -> list[tuple[Any, asyncio.Future[None] | None]]:
         """Empty every lane; each entry with the future of the sender who waits for room, if one does."""
         entries: list[tuple[Any, asyncio.Future[None] | None]] = [(entry, None) for entry in self.urgent or ()]
         entries += [(entry, None) for entry in self.user]
-        entries += [(sender.entry, sender.room) for sender in self.waiting or () if not sender.abandoned()]
+        entries += [
+            (sender.entry, sender.room)
+            for sender in self.waiting or ()
+            if sender.room is None or not sender.room.done()
+        ]
         self.user.clear()
         self.urgent = None
         self.waiting = None

@@ -12,6 +12,7 @@ from actors.cell import Cell
 from actors.child import ChildSpec
 from actors.dead_letters import DeadLetters
 from actors.dispatcher import Dispatcher
+from actors.errors import ActorStopped
 from actors.events import EventStream
 from actors.ref import ActorRef
 from actors.restart import RestartPolicy
@@ -78,8 +79,7 @@ class ActorSystem:
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         self._root = Cell(self, "/", None, ChildSpec(self.name, lambda: Supervisor(policy=self._policy)))
-        self._root.start()
-        await self._root.started()
+        await self._root.begin()
         if self._blocked_limit_s is not None:
             self._watchdog = LoopWatchdog("/", limit_s=self._blocked_limit_s, publish=self.events.publish)
             self._watchdog.start(self.loop)
@@ -92,12 +92,14 @@ class ActorSystem:
         try:
             if self._root.state != "down":
                 await self._root.stop()
+            if self._watchdog is not None:
+                await asyncio.to_thread(self._watchdog.stop)
         except asyncio.CancelledError as cancelled:
             # Cancelled once more while the actors stop: then they are cancelled too.
             forced = cancelled
-        finally:
+            self.dispatcher.close()
             if self._watchdog is not None:
-                await asyncio.to_thread(self._watchdog.stop)
+                self._watchdog.stop(wait=False)
         try:
             await self._tasks.__aexit__(type(forced) if forced else None, forced, None)
         except BaseExceptionGroup as group:
@@ -106,6 +108,9 @@ class ActorSystem:
                 raise
             raise SystemFailed(f"the root of {self.name} gave up: {self._root.last_failure}") from error
         finally:
+            # Whoever still asks, or waits for an answer, is told at once that there will be none.
+            self._root.end_at_once()
+            self.dispatcher.close()
             self.timers.close()
 
     @overload
@@ -117,22 +122,18 @@ class ActorSystem:
     async def spawn(self, actor: Any, name: str | None = None) -> ActorRef[Any]:
         """Start an actor below the root and return its reference once it is ready.
 
+        Cancelled while it starts, the actor is stopped and forgotten.
+
         Raises:
             NameTaken: There is a child of that name.
             StartFailed: Its first start failed; it is forgotten.
+            ActorStopped: The system is stopping.
         """
         spec = actor if isinstance(actor, ChildSpec) else ChildSpec(name or "", actor)
         root = self._root.actor
-        assert isinstance(root, Supervisor)
-        ref, starting = root.spawn(spec)
-        if starting is not None:
-            try:
-                await starting
-            except BaseException:
-                root.settle(spec.name, started=False)
-                raise
-            root.settle(spec.name, started=True)
-        return ref
+        if not isinstance(root, Supervisor):
+            raise ActorStopped(self._root.path)
+        return await root.spawn(spec)
 
     @property
     def root(self) -> ActorRef[Any]:
@@ -143,9 +144,9 @@ class ActorSystem:
         """Describe every actor."""
         return vitals_of(self._root)
 
-    def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, name: str) -> None:
+    def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, name: str) -> asyncio.Task[Any]:
         """Run a coroutine in the system's task group. For the kernel: actors use `ActorContext.start_task`."""
-        self._tasks.create_task(function(*args), name=name)
+        return self._tasks.create_task(function(*args), name=name)
 
     def root_failed(self) -> None:
         """Called by the root's cell, all actors being down: nobody is left to decide."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 import anyio
 
+from actors.errors import Interrupted
+
 R = TypeVar("R")
+
+
+def is_being_cancelled() -> bool:
+    """Whether a `CancelledError` seen now was meant for this task, and not for something it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class OwnedTask:
@@ -45,12 +54,21 @@ class OwnedTask:
         await self.wait()
 
     async def run(self, work: Awaitable[R]) -> R | None:
-        """Called by the kernel: do the work; None when it was cancelled."""
+        """Called by the kernel: do the work; None when it was cancelled.
+
+        Raises:
+            Interrupted: A `CancelledError` came out of the work, but nobody had cancelled it.
+        """
         with anyio.CancelScope() as scope:
             self._scope = scope
             if self.cancelled:
                 scope.cancel()
-            return await work
+            try:
+                return await work
+            except asyncio.CancelledError as error:
+                if is_being_cancelled():
+                    raise
+                raise Interrupted(error) from error
         return None
 
     def ended(self) -> None:

@@ -17,16 +17,28 @@ class Expiring(Protocol):
     def expire(self) -> None:
         """Called once at the deadline."""
 
+    def abandon(self) -> None:
+        """Called instead when the system ends before the deadline."""
+
 
 class Timer:
     """A callback that runs once, unless it is cancelled first."""
 
-    __slots__ = ("_args", "_callback", "_timers")
+    __slots__ = ("_args", "_callback", "_owner", "_timers")
 
-    def __init__(self, timers: Timers, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        owner: set[Timer | RepeatingTimer] | None = None,
+    ) -> None:
         self._timers = timers
         self._callback: Callable[..., object] | None = callback
         self._args = args
+        self._owner = owner
+        if owner is not None:
+            owner.add(self)
 
     def cancel(self) -> None:
         """Make sure that the callback does not run. Harmless when it has."""
@@ -34,6 +46,8 @@ class Timer:
             self._callback = None
             self._args = ()
             self._timers.scheduled -= 1
+            if self._owner is not None:
+                self._owner.discard(self)
 
     def done(self) -> bool:
         """Whether it has run or was cancelled."""
@@ -46,13 +60,23 @@ class Timer:
             self.cancel()
             callback(*args)
 
+    def abandon(self) -> None:
+        """Forget the callback."""
+        self.cancel()
+
 
 class RepeatingTimer:
     """A callback at a fixed rate, until it is cancelled; ticks that were missed are skipped, not made up."""
 
-    __slots__ = ("_callback", "_due", "_interval_s", "_timer", "_timers")
+    __slots__ = ("_callback", "_due", "_interval_s", "_owner", "_timer", "_timers")
 
-    def __init__(self, timers: Timers, interval_s: float, callback: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        interval_s: float,
+        callback: Callable[[], object],
+        owner: set[Timer | RepeatingTimer] | None = None,
+    ) -> None:
         if interval_s <= 0:
             raise ValueError(f"an interval must be positive, not {interval_s!r}")
         self._timers = timers
@@ -60,10 +84,15 @@ class RepeatingTimer:
         self._callback = callback
         self._due = timers.now() + interval_s
         self._timer = timers.call_later(interval_s, self._tick)
+        self._owner = owner
+        if owner is not None:
+            owner.add(self)
 
     def cancel(self) -> None:
         """Make sure that the callback does not run again."""
         self._timer.cancel()
+        if self._owner is not None:
+            self._owner.discard(self)
 
     def _tick(self) -> None:
         now = self._timers.now()
@@ -97,7 +126,10 @@ class Timers:
 
     def call_later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Run a callback after a delay."""
-        timer = Timer(self, callback, args)
+        return self.start(Timer(self, callback, args), delay_s)
+
+    def start(self, timer: Timer, delay_s: float) -> Timer:
+        """Have a timer run after a delay."""
         self.scheduled += 1
         self.add(self._loop.time() + delay_s, timer)
         return timer
@@ -112,10 +144,12 @@ class Timers:
             self._compact()
 
     def close(self) -> None:
-        """Forget everything without expiring it."""
+        """Abandon everything that has not expired."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        for _, _, target in self._heap:
+            target.abandon()
         self._heap.clear()
         self._armed_at = float("inf")
 

@@ -44,10 +44,10 @@ class LoopWatchdog:
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop watching; returns when the thread has ended."""
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop watching; with `wait`, returns when the thread has ended."""
         self._ended.set()
-        if self._thread is not None:
+        if wait and self._thread is not None:
             self._thread.join()
             self._thread = None
 

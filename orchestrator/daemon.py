@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -120,6 +121,7 @@ def run(
         )
         with configure(paths.log_file, instances=paths.instances, limits=limits):
             sys.setswitchinterval(SWITCH_INTERVAL_S)
+            _allow_many_files()
             process = _Process(paths, store, settings, secrets, catalog, adjust, counts, on_booked)
             return uvloop.run(process.live(work))
 
@@ -287,6 +289,13 @@ class _Process:
     async def _reload_by_signal(self) -> None:
         with suppress(ConfigError, SaveError):  # told of, and the former configuration stays in force
             await self._reload()
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit on open files to the hard one: every connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class LogReader:
         """
         if not 0 <= lines <= MAX_TAIL_LINES:
             raise ValueError(f"lines must be between 0 and {MAX_TAIL_LINES}, not {lines}")
-        self._position = await asyncio.to_thread(_end, self._log_file)
+        self._position = await self._end()
         found: list[bytes] = []
         if not lines:
             return found
@@ -114,15 +114,16 @@ class LogReader:
         Raises:
             OSError: The file cannot be read.
         """
-        position = self._position
-        if position is None:
-            position = await asyncio.to_thread(_end, self._log_file)
+        position = self._position or await self._end()
         while True:
             new, position, more = await asyncio.to_thread(_forwards, self._log_file, position, self._matcher)
             for line in new:
                 yield line
             if not more:
                 await asyncio.sleep(_POLL_S)
+
+    async def _end(self) -> _Position:
+        return await asyncio.to_thread(_end_of, self._log_file)
 
 
 async def tail(
@@ -153,7 +154,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _end(log_file: Path) -> _Position:
+def _end_of(log_file: Path) -> _Position:
     """Return the position behind the last whole line."""
     try:
         with log_file.open("rb") as file:

@@ -43,8 +43,8 @@ print(peer.makefile().read(), end="")
 """
 
 
-def test_two_thousand_bad_peers_leave_socket_and_ports_served_within_50_ms(daemon: DaemonProcess) -> None:
-    key, port = daemon.key(FIRST), daemon.port(FIRST)
+def test_two_thousand_bad_peers_leave_socket_and_ports_served_within_50_ms(shared_daemon: DaemonProcess) -> None:
+    key, port = shared_daemon.key(FIRST), shared_daemon.port(FIRST)
     waits_s: dict[str, list[float]] = {"ping": [], "new connection": [], "HTTP": []}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -55,15 +55,15 @@ def test_two_thousand_bad_peers_leave_socket_and_ports_served_within_50_ms(daemo
 
     customer = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     crowd = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.control_crowd", str(daemon.control_socket), str(CROWD), "400"],
+        [sys.executable, "-m", "tests.benchmarks.control_crowd", str(shared_daemon.control_socket), str(CROWD), "400"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
     )
     try:
-        with Client(daemon.control_socket) as regular:
+        with Client(shared_daemon.control_socket) as regular:
             while crowd.poll() is None:
                 assert timed("ping", lambda: regular.call("system.ping"))["pong"] is True
-                assert timed("new connection", lambda: daemon.call("system.ping"))["pong"] is True
+                assert timed("new connection", lambda: shared_daemon.call("system.ping"))["pong"] is True
                 reply = timed("HTTP", lambda: request(port, IBAN, key=key, connection=customer))
                 assert reply.status == 200
         made, _ = crowd.communicate()
@@ -78,17 +78,17 @@ def test_two_thousand_bad_peers_leave_socket_and_ports_served_within_50_ms(daemo
         print(f"{name}: {len(waits)} times, 95 of 100 within {within_s * 1e3:.1f} ms, longest {waits[-1] * 1e3:.1f}")
         assert len(waits) > 20
         assert within_s < PATIENCE_S, name
-    assert daemon.states()[FIRST] == "ready"
+    assert shared_daemon.states()[FIRST] == "ready"
 
 
-def test_it_can_be_asked_from_a_shell(daemon: DaemonProcess) -> None:
+def test_it_can_be_asked_from_a_shell(shared_daemon: DaemonProcess) -> None:
     if shutil.which("socat") is None:
         pytest.skip("socat is not installed")
     asked = subprocess.run(
         'echo \'{"jsonrpc":"2.0","id":1,"method":"system.ping"}\' '
         "| socat - UNIX-CONNECT:$AUTOMATE_HOME/run/control.sock",
         shell=True,
-        env={**os.environ, "AUTOMATE_HOME": str(daemon.home)},
+        env={**os.environ, "AUTOMATE_HOME": str(shared_daemon.home)},
         capture_output=True,
         text=True,
         timeout=10,
@@ -100,34 +100,38 @@ def test_it_can_be_asked_from_a_shell(daemon: DaemonProcess) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
-def test_another_user_is_refused(daemon: DaemonProcess) -> None:
+def test_another_user_is_refused(shared_daemon: DaemonProcess) -> None:
     def as_nobody() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", CONNECT_AS_NOBODY, str(daemon.control_socket.parent)],
+            [sys.executable, "-c", CONNECT_AS_NOBODY, str(shared_daemon.control_socket.parent)],
             capture_output=True,
             text=True,
             timeout=20,
             check=False,
         )
 
-    assert stat_mode(daemon.control_socket) == 0o660
+    assert stat_mode(shared_daemon.control_socket) == 0o660
     assert "permission denied" in as_nobody().stderr
-    # Whoever opens the file to all has still not let anyone in: the kernel says who the peer is.
-    daemon.control_socket.parent.chmod(0o755)
-    daemon.control_socket.chmod(0o666)
-    (line,) = as_nobody().stdout.splitlines()
+    # Whoever opens the file to all has still let nobody in: the kernel says who the peer is.
+    shared_daemon.control_socket.parent.chmod(0o755)
+    shared_daemon.control_socket.chmod(0o666)
+    try:
+        (line,) = as_nobody().stdout.splitlines()
+    finally:
+        shared_daemon.control_socket.chmod(0o660)
+        shared_daemon.control_socket.parent.chmod(0o750)
     answer = json.loads(line)
     assert (answer["error"]["code"], answer["id"]) == (-32003, None)
-    assert daemon.call("system.ping")["pong"] is True
-    assert daemon.await_log("control.not_allowed")["origin"].endswith(f" of uid {NOBODY}")
+    assert shared_daemon.call("system.ping")["pong"] is True
+    assert shared_daemon.await_log("control.not_allowed")["origin"].endswith(f" of uid {NOBODY}")
 
 
 def stat_mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_every_method_of_the_design_is_described(daemon: DaemonProcess) -> None:
-    described = {method["name"] for method in daemon.call("rpc.discover")["methods"]}
+def test_every_method_of_the_design_is_described(shared_daemon: DaemonProcess) -> None:
+    described = {method["name"] for method in shared_daemon.call("rpc.discover")["methods"]}
     assert described >= {
         *("system.ping", "system.status", "system.tree", "system.shutdown", "system.reload"),
         *("fleet.list", "fleet.get", "fleet.deploy", "fleet.scale"),

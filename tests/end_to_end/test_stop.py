@@ -84,15 +84,7 @@ def test_system_shutdown_does_the_same(daemon: DaemonProcess) -> None:
     assert daemon.log()[-1]["event"] == "daemon.stopped"
 
 
-def test_a_request_that_does_not_end_is_cut_off_and_not_charged(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(instances=1).start()
-    with request_in_progress(daemon):
-        daemon.stop()
-    daemon.start()
-    assert list(daemon.entries()) == []
-
-
-def test_a_second_signal_forces_the_end(make_daemon: MakeDaemon) -> None:
+def test_a_second_signal_forces_the_end_and_charges_nothing_for_what_is_cut_off(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(instances=1).start()
     with request_in_progress(daemon):
         daemon.signal(signal.SIGTERM)
@@ -105,6 +97,7 @@ def test_a_second_signal_forces_the_end(make_daemon: MakeDaemon) -> None:
     assert daemon.logged("daemon.forced")
     daemon.start()
     assert daemon.states() == {FIRST: "ready"}
+    assert list(daemon.entries()) == []
 
 
 def test_a_stop_while_it_starts_is_one_in_order(make_daemon: MakeDaemon) -> None:

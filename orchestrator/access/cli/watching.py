@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +44,8 @@ def logs(target: Target, follow: bool, lines: int, level: str | None, instance: 
     asked = {"lines": lines, "follow": follow, "level": level, "instance": instance}
     client = target.reach()
     if client is None:
+        import asyncio
+
         with asyncio.Runner() as runner:
             runner.run(_from_file(target, show, asked))
         return

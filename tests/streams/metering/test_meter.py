@@ -113,7 +113,7 @@ async def refusals(calls: list[Awaitable[Answer]]) -> tuple[int, list[type[BaseE
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(20.0):
         while not condition():
             await asyncio.sleep(0.005)
 
