@@ -12,6 +12,7 @@ from actors.errors import (
     AskTimeout,
     HandlerLimitExceeded,
     HandlersIncomplete,
+    Interrupted,
     MailboxFull,
     MessageRefused,
     NameTaken,
@@ -20,6 +21,7 @@ from actors.errors import (
     RestartBudgetExhausted,
     StartFailed,
     StartTimeout,
+    Superseded,
 )
 from actors.events import (
     ActorEvent,
@@ -38,18 +40,17 @@ from actors.mailbox import Overflow
 from actors.message import Message, Request
 from actors.ref import ActorRef
 from actors.restart import Backoff, RestartBudget, RestartPolicy, WhenExhausted
-from actors.supervisor import (
+from actors.supervision import (
     ChildGaveUp,
     FindChild,
     RemoveChild,
     RestartChild,
     StartChild,
     StopChild,
-    Strategy,
-    Supervisor,
     SupervisorMessage,
     WhichChildren,
 )
+from actors.supervisor import Strategy, Supervisor
 from actors.system import ActorSystem, SystemFailed
 from actors.tasks import OwnedTask
 from actors.timers import RepeatingTimer, Timer
@@ -81,6 +82,7 @@ __all__ = [
     "FindChild",
     "HandlerLimitExceeded",
     "HandlersIncomplete",
+    "Interrupted",
     "LoopBlocked",
     "LoopWatchdog",
     "MailboxFull",
@@ -104,6 +106,7 @@ __all__ = [
     "StartTimeout",
     "StopChild",
     "Strategy",
+    "Superseded",
     "Supervisor",
     "SupervisorMessage",
     "SystemFailed",

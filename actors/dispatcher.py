@@ -69,10 +69,11 @@ class Dispatcher:
         new_future: Makes a future of the loop, in half the time of uvloop's own `create_future`.
     """
 
-    __slots__ = ("_call_soon", "_context", "_run", "_timers", "asked", "new_future", "ready", "scheduled")
+    __slots__ = ("_call_soon", "_closed", "_context", "_run", "_timers", "asked", "new_future", "ready", "scheduled")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timers: Timers) -> None:
         self._call_soon = loop.call_soon
+        self._closed = False
         self._run = self._run_slice
         # Handlers run in the system's context, not in that of whoever happened to wake the dispatcher.
         self._context = copy_context()
@@ -91,10 +92,12 @@ class Dispatcher:
     def schedule(self) -> None:
         """Have a slice run soon."""
         self.scheduled = True
-        self._call_soon(self._run, context=self._context.copy())
+        if not self._closed:
+            self._call_soon(self._run, context=self._context.copy())
 
     def close(self) -> None:
         """Let nobody have a turn any more."""
+        self._closed = True
         self.ready.clear()
         for _, reply, path, _ in self.asked:
             if not reply.done():

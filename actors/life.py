@@ -51,6 +51,7 @@ class Life(abc.ABC):
         "_has_failed",
         "_idle",
         "_keep_mailbox",
+        "_start_error",
         "_started",
         "_stop_requested",
         "_stop_waiters",
@@ -106,6 +107,7 @@ class Life(abc.ABC):
         self._timers: set[Timer | RepeatingTimer] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._started: asyncio.Future[None] | None = None
+        self._start_error: BaseException | None = None
         self._stop_waiters: list[asyncio.Future[None]] | None = None
 
     @abc.abstractmethod
@@ -207,27 +209,28 @@ class Life(abc.ABC):
             self.system.events.publish(ActorStarted(path=self.path))
         if self.parent is not None:
             self._supervisor().child_started(self)
-        self._tell_starter(None)
+        started, self._started = self._started, None
+        if started is not None and not started.done():
+            started.set_result(None)
         self.look_for_work()
 
-    def _tell_starter(self, error: BaseException | None) -> None:
+    def _tell_starter(self, error: BaseException) -> None:
+        """Tell whoever waits for the start that it has failed, and that nothing of it is left."""
         started, self._started = self._started, None
-        if started is None or started.done():
-            return
-        if error is None:
-            started.set_result(None)
-        else:
+        if started is not None and not started.done():
             started.set_exception(errors.StartFailed(self.path, error))
 
     # -- failure ----------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException, message: Any = None) -> None:
         """End this life with a failure; the supervisor decides what follows."""
-        if self.state not in ("starting", "running"):
+        if self.state not in ("starting", "running") or self.system.forced:
             # It was ending anyway: a second failure changes nothing, but nobody should have to guess at it.
             _log.warning("%s failed while %s", self.path, self.state, exc_info=error)
             return
         self._has_failed = True
+        if self.state == "starting":
+            self._start_error = error
         self.state = "down"
         self.attention = True
         self.ready = True
@@ -235,7 +238,6 @@ class Life(abc.ABC):
             type(error).__name__, str(error), message=None if message is None else type(message).__name__
         )
         self.system.events.publish(ActorFailed(path=self.path, failure=self.last_failure, error=error))
-        self._tell_starter(error)
         self._tear_down(error, patient=False)
 
     # -- stop -------------------------------------------------------------------------------------------
@@ -274,11 +276,11 @@ class Life(abc.ABC):
 
     def end_at_once(self) -> None:
         """End for good, and all below, where no life is left that could end in order."""
+        self.actor = None
         for child in reversed(tuple((self.children or {}).values())):
             child.cancel_timer()
             child.cell.end_at_once()
         if self.state != "stopped":
-            self.actor = None
             self._keep_mailbox = False
             self._has_ended()
 
@@ -353,6 +355,9 @@ class Life(abc.ABC):
         self.actor = None
         self._tasks = None
         self.state = "down"
+        start_error, self._start_error = self._start_error, None
+        if start_error is not None:
+            self._tell_starter(start_error)
         if self._stop_requested:
             self._has_ended()
         elif self.parent is not None:

@@ -63,7 +63,7 @@ class ActorRef(Generic[M_contra]):
     async def send(self, message: M_contra) -> None:
         """Put a message into the mailbox, waiting for room where the overflow policy is `wait`.
 
-        Cancelled while it waits, the message is not sent.
+        Cancelled before there was room, the message is not sent.
 
         Raises:
             MessageRefused: The actor declares no handler for this type.

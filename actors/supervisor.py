@@ -17,12 +17,20 @@ import anyio
 from actors.actor import Actor, on
 from actors.cell import Cell
 from actors.child import Child, ChildSpec
-from actors.errors import NameTaken, NoSuchChild, RestartBudgetExhausted, StartFailed
+from actors.errors import (
+    ActorError,
+    ActorStopped,
+    NameTaken,
+    NoSuchChild,
+    RestartBudgetExhausted,
+    StartFailed,
+    Superseded,
+)
 from actors.events import BudgetExhausted, RestartScheduled
 from actors.life import Life
-from actors.message import Message, Request
 from actors.ref import ActorRef
 from actors.restart import RestartBudget, RestartPolicy
+from actors.supervision import ChildGaveUp, FindChild, RemoveChild, RestartChild, StartChild, StopChild, WhichChildren
 from actors.tasks import OwnedTask
 from actors.vitals import ActorVitals, vitals_of
 
@@ -34,64 +42,6 @@ Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 _log = logging.getLogger("actors")
 
 
-class StartChild(Request[ActorRef[Any]], frozen=True):
-    """Start a child and answer with its reference once it is ready.
-
-    Attributes:
-        spec: The child.
-        supervised_start: Count a first start that fails as a failure like any other, and try again. Without
-            it, such a child is forgotten and the asker gets `StartFailed`.
-    """
-
-    spec: ChildSpec[Any]
-    supervised_start: bool = False
-
-
-class StopChild(Request[None], frozen=True):
-    """Stop a child and keep it stopped; beats a restart that is pending. Answered when it has stopped."""
-
-    name: str
-
-
-class RestartChild(Request[None], frozen=True):
-    """Stop a child if it runs, and start it with a fresh budget. Answered when it is ready."""
-
-    name: str
-
-
-class RemoveChild(Request[None], frozen=True):
-    """Stop a child and forget it. Answered when it has stopped."""
-
-    name: str
-
-
-class FindChild(Request[ActorRef[Any] | None], frozen=True):
-    """Ask for the reference of a child, running or not; None where there is none of that name."""
-
-    name: str
-
-
-class WhichChildren(Request[tuple[ActorVitals, ...]], frozen=True):
-    """Ask for the vitals of all children."""
-
-
-class ChildGaveUp(Message, frozen=True):
-    """A child's budget is exhausted; sent to the `failover` reference.
-
-    Attributes:
-        path: The child's path.
-        name: The child's name.
-        history: Its failures inside the window, oldest first.
-    """
-
-    path: str
-    name: str
-    history: tuple[str, ...]
-
-
-SupervisorMessage: TypeAlias = StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren
-
-
 class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren]):
     """Supervises its children.
 
@@ -101,6 +51,7 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
 
     start_timeout_s = None
     stop_timeout_s = None
+    waits_for_children = True
     overflow = "reject"
     mailbox_capacity = 100_000
 
@@ -138,6 +89,7 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         self._budget = RestartBudget(policy.max_restarts, policy.window_s)
         self._group: list[Child] = []
         self._group_task: OwnedTask | None = None
+        self._down_too_early: list[tuple[Child, str]] = []
         self._cell: Cell
 
     # -- requests -----------------------------------------------------------------------------------------
@@ -145,10 +97,9 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
     @on(StartChild)
     def start_child(self, message: StartChild) -> asyncio.Future[ActorRef[Any]]:
         """Add a child and start it."""
-        if message.spec.name in self._children:
-            raise NameTaken(f"{self._cell.path}/{message.spec.name}")
-        child = self._adopt(message.spec, static=False)
-        return self.context.answer_later(self._first_start, child, message.supervised_start)
+        child = self._add(message.spec)
+        child.probation = not message.supervised_start
+        return self.context.answer_later(self._ready, child, child.cell.begin())
 
     @on(StopChild)
     def stop_child(self, message: StopChild) -> asyncio.Future[None]:
@@ -158,12 +109,19 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
     @on(RestartChild)
     def restart_child(self, message: RestartChild) -> asyncio.Future[None]:
         """Restart a child by hand."""
-        return self.context.answer_later(self._restart_by_hand, self._named(message.name))
+        child = self._named(message.name)
+        child.probation = False
+        stopped = self._stop(child)
+        command = child.command = object()
+        return self.context.answer_later(self._start_again, child, command, stopped)
 
     @on(RemoveChild)
     def remove_child(self, message: RemoveChild) -> asyncio.Future[None]:
         """Stop a child and forget it."""
-        return self.context.answer_later(self._remove, self._named(message.name))
+        child = self._children.get(message.name)
+        if child is None:
+            raise NoSuchChild(self._cell.path, message.name)
+        return self._remove(child)
 
     @on(FindChild)
     def find_child(self, message: FindChild) -> ActorRef[Any] | None:
@@ -180,39 +138,59 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
 
     async def on_start(self) -> None:
         """Start the static children, and those of a former life that were added later."""
-        self.bind()
-        for spec in self._static:
-            known = self._children.get(spec.name)
-            if known is None:
-                self._adopt(spec, static=True)
-            else:
-                known.spec = known.cell.spec = spec
+        cell = self.context._cell  # noqa: SLF001 - the kernel's own
+        assert isinstance(cell, Cell)
+        self._cell = cell
+        self._know_static_children()
+        for child in tuple(self._children.values()):
+            child.attempt = 0
+            child.started_at = None
+            child.budget = self._new_budget()
+            if child.wanted:
+                child.gave_up = False
+                try:
+                    await child.cell.begin()
+                except StartFailed:
+                    if child.static:
+                        raise
+                    # The others go on: `child_failed` hears of it.
+        for child, what in self._down_too_early:
+            if self._is_to_run(child) and child.cell.is_down():
+                self._restart_or_give_up(child, what)
+
+    def _know_static_children(self) -> None:
+        if self._cell.children is None:
+            self._cell.children = {}
         names = {spec.name for spec in self._static}
         for child in tuple(self._children.values()):
             if child.static and child.spec.name not in names:
-                await self._remove(child)
-        for child in self._children.values():
-            child.attempt = 0
-            child.gave_up = False
-            child.budget = self._new_budget()
-            if child.wanted:
-                child.cell.start()
-                await child.cell.started()
+                self._remove(child)
+        for spec in self._static:
+            known = self._children.get(spec.name)
+            if known is None:
+                self._add(spec, static=True)
+            else:
+                known.spec = known.cell.spec = spec
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Stop all children, in reverse; after a failure they are suspended, and their mailboxes kept."""
         if self._group_task is not None:
             await self._group_task.cancel_and_wait()
-        children = tuple(self._children.values())
+        children = tuple(reversed(self._children.values()))
         for child in children:
             child.cancel_timer()
-        keep = reason is not None
-        if self._ordered:
-            for child in reversed(children):
-                await child.cell.stop(keep_mailbox=keep)
-        else:
-            for stopping in [child.cell.stop(keep_mailbox=keep) for child in reversed(children)]:
-                await stopping
+        stopping = []
+        for child in children:
+            stopped = child.cell.stop(keep_mailbox=reason is not None and not child.ends_for_good())
+            if self._ordered:
+                await stopped
+            else:
+                stopping.append(stopped)
+        for stopped in stopping:
+            await stopped
+        for child in children:
+            if child.ends_for_good():
+                self._drop(child)
 
     # -- what cells tell ----------------------------------------------------------------------------------
 
@@ -222,65 +200,52 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         if child is not None:
             child.started_at = self.context.now()
             child.gave_up = False
+            child.probation = False
 
     def child_failed(self, cell: Life) -> None:
         """A child's life has ended with a failure, and is torn down."""
-        child = self._child_of(cell)
-        if child is None or not child.wanted or self._cell.state not in ("running", "starting"):
-            return
-        if self._cell.state == "starting" and child.static:
-            return  # `on_start` is awaiting this very start, and fails with it
-        if child.spec.kind == "temporary":
-            del self._children[child.spec.name]
-            cell.stop()
-            return
-        self._restart_or_give_up(child, str(cell.last_failure))
+        self._has_come_down(cell, str(cell.last_failure))
 
     def child_ended(self, cell: Life) -> None:
         """A child has stopped in order, by itself or by hand."""
         child = self._child_of(cell)
-        if child is None or not child.wanted or self._cell.state != "running":
+        if child is not None and child.wanted and child.spec.kind == "transient":
+            child.removed = True  # its work is done
+        self._has_come_down(cell, f"{cell.path} stopped, but is permanent")
+
+    def _has_come_down(self, cell: Life, what: str) -> None:
+        child = self._child_of(cell)
+        if child is None or self._cell.state not in ("starting", "running"):
+            return  # the supervisor's own end sees to it
+        if child.ends_for_good() and child.command is None:
+            self._drop(child)
+            cell.stop()
+        elif not child.wanted:
             return
-        if child.spec.kind == "permanent":
-            self._restart_or_give_up(child, f"{cell.path} stopped, but is permanent")
+        elif self._cell.state == "starting":
+            # Restarts wait until all have been started once.
+            self._down_too_early.append((child, what))
         else:
-            del self._children[child.spec.name]
+            self._restart_or_give_up(child, what)
 
-    def bind(self) -> None:
-        """Take over the children that the cell remembers."""
-        cell = self.context._cell  # noqa: SLF001 - the kernel's own
-        assert isinstance(cell, Cell)
-        self._cell = cell
-        if cell.children is None:
-            cell.children = {}
-
-    def spawn(self, spec: ChildSpec[M]) -> tuple[ActorRef[M], asyncio.Future[None] | None]:
-        """Add a child and start it, without a message; the future is None when it is ready already."""
-        if spec.name in self._children:
-            raise NameTaken(f"{self._cell.path}/{spec.name}")
-        child = self._adopt(spec, static=False)
-        # Until it was ready once, its start is the spawner's, who gets the failure.
-        child.wanted = False
-        child.cell.start()
-        if child.cell.state == "running":
-            child.wanted = True
-            return child.cell.ref, None
-        return child.cell.ref, child.cell.started()
-
-    def settle(self, name: str, *, started: bool) -> None:
-        """Supervise a child that was spawned from now on, or forget it."""
-        child = self._children.get(name)
-        if child is not None and started:
-            child.wanted = True
-        elif child is not None:
-            del self._children[name]
-            child.cell.stop()
+    async def spawn(self, spec: ChildSpec[M]) -> ActorRef[M]:
+        """Add a child and start it, without a message; see `ActorSystem.spawn`."""
+        if self._cell.state != "running":
+            raise ActorStopped(self._cell.path)
+        child = self._add(spec)
+        child.probation = True
+        try:
+            await child.cell.begin()
+        except asyncio.CancelledError:
+            self._remove(child)  # for nobody would know it
+            raise
+        return child.cell.ref
 
     # -- restarts -----------------------------------------------------------------------------------------
 
     def _restart_or_give_up(self, child: Child, what: str) -> None:
         now = self.context.now()
-        budget = child.budget if child.budget is not None else self._budget
+        budget = self._budget_of(child)
         # Siblings that go down with it cost nothing of their own: one failure, one unit.
         if not budget.spend(now, what):
             self._give_up(child, budget)
@@ -288,6 +253,7 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         backoff = self._policy.backoff
         if child.started_at is not None and now - child.started_at >= backoff.reset_after_s:
             child.attempt = 0
+        child.started_at = None
         child.attempt += 1
         delay_s = backoff.delay_s(child.attempt, self._rng)
         left = budget.left(now)
@@ -297,105 +263,124 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         else:
             self._restart_group(child, delay_s)
 
-    def _start_after(self, delay_s: float, child: Child) -> None:
+    def _start_after(self, delay_s: float, child: Child, *, afresh: bool = False) -> None:
         child.cancel_timer()
-        child.timer = self._cell.system.timers.call_later(delay_s, self._start_now, child)
+        child.timer = self._cell.system.timers.call_later(delay_s, self._start_now, child, afresh)
 
-    def _start_now(self, child: Child) -> None:
+    def _start_now(self, child: Child, afresh: bool) -> None:
         child.timer = None
-        if child.wanted and child.cell.state in ("down", "stopped"):
+        if self._cell.state == "running" and self._is_to_run(child) and child.cell.is_down():
+            if afresh:
+                self._renew(child)
             child.cell.start()
 
-    def _restart_group(self, child: Child, delay_s: float) -> None:
-        children = list(self._children.values())
-        first = children.index(child) if self._strategy == "rest_for_one" else 0
+    def _restart_group(self, child: Child, delay_s: float, *, afresh: bool = False) -> None:
         # A failure in the middle of a restart begins it anew, with all who are still down from before.
-        self._group = [other for place, other in enumerate(children) if place >= first or other in self._group]
+        concerned = self._concerned_by(child)
+        self._group = [other for other in self._children.values() if other in concerned or other in self._group]
         if self._group_task is not None:
             self._group_task.cancel()
-        self._group_task = self.context.start_task(self._run_group_restart, delay_s, name="restart")
+        self._group_task = self.context.start_task(self._run_group_restart, child, delay_s, afresh, name="restart")
 
-    async def _run_group_restart(self, delay_s: float) -> None:
-        group = list(self._group)
-        for child in reversed(group):
-            if child.cell.state in ("running", "starting", "stopping"):
-                await child.cell.stop(keep_mailbox=True)
+    async def _run_group_restart(self, failed: Child, delay_s: float, afresh: bool) -> None:
+        group = tuple(self._group)
+        await self._suspend(group, close_mailboxes=afresh)
         await anyio.sleep(delay_s)
+        if afresh:
+            self._renew(failed)
         for child in group:
-            if child.wanted and child.cell.state in ("down", "stopped"):
-                child.cell.start()
+            if self._is_to_run(child) and child.cell.is_down():
                 try:
-                    await child.cell.started()
+                    await child.cell.begin()
                 except StartFailed:
-                    return  # `child_failed` knows of it too, and has begun the next attempt or given up
+                    if self._is_to_run(child):
+                        return  # it counts as a failure, which begins the restart anew or gives up
         self._group = []
         self._group_task = None
 
+    async def _suspend(self, group: Sequence[Child], *, close_mailboxes: bool) -> None:
+        for child in reversed(group):
+            if not child.cell.is_down():
+                await child.cell.stop(keep_mailbox=not child.ends_for_good())
+            if close_mailboxes:
+                child.cell.close_mailbox()
+
+    def _concerned_by(self, child: Child) -> list[Child]:
+        """Return those who go down with a child, and itself, in order of their start."""
+        if self._strategy == "one_for_one":
+            return [child]
+        children = list(self._children.values())
+        return children if self._strategy == "one_for_all" else children[children.index(child) :]
+
+    # -- giving up ----------------------------------------------------------------------------------------
+
     def _give_up(self, child: Child, budget: RestartBudget) -> None:
         policy = self._policy
-        path = child.cell.path if policy.per_child else self._cell.path
         history = budget.history()
         self.context.events.publish(
             BudgetExhausted(path=child.cell.path, history=history, outcome=policy.when_exhausted)
         )
         if policy.when_exhausted == "escalate":
+            path = child.cell.path if policy.per_child else self._cell.path
             self._cell.fail(RestartBudgetExhausted(path, policy.max_restarts, policy.window_s, history))
             return
         child.gave_up = True
+        if policy.when_exhausted == "failover":
+            self._tell_failover(ChildGaveUp(child.cell.path, child.spec.name, history))
         if policy.when_exhausted == "stop":
-            if policy.per_child:
-                child.wanted = False
-                child.cell.stop()
-            else:
-                self.context.stop()
-            return
-        # Nobody should wait for an actor that is down for a minute.
-        child.cell.close_mailbox()
-        if self._failover is not None:
-            self._failover.tell(ChildGaveUp(child.cell.path, child.spec.name, history))
-        child.cancel_timer()
-        child.timer = self._cell.system.timers.call_later(policy.cooldown_s, self._start_afresh, child)
-
-    def _start_afresh(self, child: Child) -> None:
-        child.attempt = 0
-        (child.budget or self._budget).renew()
-        if self._strategy == "one_for_one":
-            self._start_now(child)
+            concerned = self._concerned_by(child)
+            for other in concerned:
+                other.wanted = False
+            child.cell.stop()
+            if len(concerned) > 1:
+                self.context.start_task(self._stop_for_good, concerned, name="stop")
+        elif self._strategy == "one_for_one":
+            # Nobody should wait for an actor that is down for a minute.
+            child.cell.close_mailbox()
+            self._start_after(policy.cooldown_s, child, afresh=True)
         else:
-            self._restart_group(child, 0.0)
+            self._restart_group(child, policy.cooldown_s, afresh=True)
+
+    def _tell_failover(self, message: ChildGaveUp) -> None:
+        assert self._failover is not None
+        try:
+            self._failover.tell(message)
+        except ActorError:
+            _log.exception("%r could not be told that %s gave up", self._failover, message.path)
+
+    async def _stop_for_good(self, children: Sequence[Child]) -> None:
+        for child in reversed(children):
+            if not child.wanted:
+                await child.cell.stop()
 
     # -- by hand ------------------------------------------------------------------------------------------
 
-    async def _first_start(self, child: Child, supervised: bool) -> ActorRef[Any]:
-        if not supervised:
-            child.wanted = False
-        child.cell.start()
-        try:
-            await child.cell.started()
-        except BaseException:
-            if not supervised:
-                self.settle(child.spec.name, started=False)
-            raise
-        child.wanted = True
+    async def _ready(self, child: Child, starting: asyncio.Future[None]) -> ActorRef[Any]:
+        await starting
         return child.cell.ref
 
     def _stop(self, child: Child) -> asyncio.Future[None]:
+        child.command = None
         child.wanted = False
         child.gave_up = False
         child.cancel_timer()
         return child.cell.stop()
 
-    async def _restart_by_hand(self, child: Child) -> None:
-        await self._stop(child)
-        child.attempt = 0
-        child.budget = self._new_budget()
-        child.wanted = True
-        child.cell.start()
-        await child.cell.started()
+    def _remove(self, child: Child) -> asyncio.Future[None]:
+        child.removed = True
+        stopped = self._stop(child)
+        if child.cell.is_down():
+            self._drop(child)
+        return stopped
 
-    async def _remove(self, child: Child) -> None:
-        await self._stop(child)
-        self._children.pop(child.spec.name, None)
+    async def _start_again(self, child: Child, command: object, stopped: asyncio.Future[None]) -> None:
+        await stopped
+        if child.command is not command or self._cell.state != "running":
+            raise Superseded(child.cell.path)
+        child.command = None
+        child.wanted = True
+        self._renew(child)
+        await child.cell.begin()
 
     # -- bookkeeping --------------------------------------------------------------------------------------
 
@@ -406,7 +391,7 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
 
     def _named(self, name: str) -> Child:
         child = self._children.get(name)
-        if child is None:
+        if child is None or child.removed:
             raise NoSuchChild(self._cell.path, name)
         return child
 
@@ -414,18 +399,35 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         child = self._children.get(cell.spec.name)
         return child if child is not None and child.cell is cell else None
 
-    def _adopt(self, spec: ChildSpec[Any], *, static: bool) -> Child:
+    def _add(self, spec: ChildSpec[Any], *, static: bool = False) -> Child:
         parent = self._cell
         path = f"{parent.path.rstrip('/')}/{spec.name}"
+        if spec.name in self._children:
+            raise NameTaken(path)
         child = Child(spec, Cell(parent.system, path, parent, spec), static=static)
         child.budget = self._new_budget()
         self._children[spec.name] = child
         return child
 
+    def _is_to_run(self, child: Child) -> bool:
+        return child.wanted and self._child_of(child.cell) is child
+
+    def _drop(self, child: Child) -> None:
+        if self._child_of(child.cell) is child:
+            del self._children[child.spec.name]
+
     def _new_budget(self) -> RestartBudget | None:
         policy = self._policy
         return RestartBudget(policy.max_restarts, policy.window_s) if policy.per_child else None
 
+    def _budget_of(self, child: Child) -> RestartBudget:
+        return child.budget if child.budget is not None else self._budget
+
+    def _renew(self, child: Child) -> None:
+        child.attempt = 0
+        child.started_at = None
+        self._budget_of(child).renew()
+
     def restarts_left(self, child: Child) -> int:
         """Return what is left of the budget that a child's next failure is charged to."""
-        return (child.budget if child.budget is not None else self._budget).left(self.context.now())
+        return self._budget_of(child).left(self.context.now())

@@ -41,6 +41,7 @@ class ActorSystem:
         dead_letters: Messages that nobody handled to their end.
         timers: The heap of deadlines.
         loop: The loop.
+        forced: Whether the actors' tasks are being cancelled, without waiting for an order.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ActorSystem:
         self.events = EventStream()
         self._policy = policy or RestartPolicy()
         self._blocked_limit_s = blocked_limit_s
+        self.forced = False
         self._watchdog: LoopWatchdog | None = None
         self._tasks: asyncio.TaskGroup
         self._root: Cell
@@ -79,7 +81,11 @@ class ActorSystem:
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         self._root = Cell(self, "/", None, ChildSpec(self.name, lambda: Supervisor(policy=self._policy)))
-        await self._root.begin()
+        try:
+            await self._root.begin()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
         if self._blocked_limit_s is not None:
             self._watchdog = LoopWatchdog("/", limit_s=self._blocked_limit_s, publish=self.events.publish)
             self._watchdog.start(self.loop)
@@ -97,6 +103,7 @@ class ActorSystem:
         except asyncio.CancelledError as cancelled:
             # Cancelled once more while the actors stop: then they are cancelled too.
             forced = cancelled
+            self.forced = True
             self.dispatcher.close()
             if self._watchdog is not None:
                 self._watchdog.stop(wait=False)

@@ -1,0 +1,73 @@
+"""What a supervisor can be asked, and what it tells."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from actors.child import ChildSpec
+from actors.message import Message, Request
+from actors.ref import ActorRef
+from actors.vitals import ActorVitals
+
+
+class StartChild(Request[ActorRef[Any]], frozen=True):
+    """Start a child and answer with its reference once it is ready.
+
+    A first start that fails is the asker's `StartFailed`, whatever follows; a name that is taken is refused.
+
+    Attributes:
+        spec: The child.
+        supervised_start: Count a first start that fails as a failure like any other, and try again. Without
+            it, such a child is forgotten.
+    """
+
+    spec: ChildSpec[Any]
+    supervised_start: bool = False
+
+
+class StopChild(Request[None], frozen=True):
+    """Stop a child and keep it stopped; beats a restart that is pending. Answered when it has stopped."""
+
+    name: str
+
+
+class RestartChild(Request[None], frozen=True):
+    """Stop a child if it runs, and start it with a fresh budget. Answered when it is ready.
+
+    A later command for the same child takes over: this one is refused then, with `Superseded`.
+    """
+
+    name: str
+
+
+class RemoveChild(Request[None], frozen=True):
+    """Stop a child and forget it. Answered when it has stopped."""
+
+    name: str
+
+
+class FindChild(Request[ActorRef[Any] | None], frozen=True):
+    """Ask for the reference of a child, running or not; None where there is none of that name."""
+
+    name: str
+
+
+class WhichChildren(Request[tuple[ActorVitals, ...]], frozen=True):
+    """Ask for the vitals of all children."""
+
+
+class ChildGaveUp(Message, frozen=True):
+    """A child's budget is exhausted; sent to the `failover` reference.
+
+    Attributes:
+        path: The child's path.
+        name: The child's name.
+        history: Its failures inside the window, oldest first.
+    """
+
+    path: str
+    name: str
+    history: tuple[str, ...]
+
+
+SupervisorMessage: TypeAlias = StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren
