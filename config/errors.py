@@ -103,8 +103,7 @@ class UnknownSection(ValueError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"there is no section {quoted(name)}; nearest: {quoted(nearest(name, known) or '')}, "
-            f"of {', '.join(known)}"
+            f"there is no section {quoted(name)}; nearest: {quoted(nearest(name, known) or '')}, of {', '.join(known)}"
         )
         self.name = name
 

@@ -30,9 +30,7 @@ def schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "Configuration of automate",
         "type": "object",
-        "properties": {
-            section.file_name: reference for section, reference in zip(SECTIONS, references, strict=True)
-        },
+        "properties": {section.file_name: reference for section, reference in zip(SECTIONS, references, strict=True)},
         "additionalProperties": False,
         "$defs": components,
     }

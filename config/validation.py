@@ -72,9 +72,7 @@ def _walk_struct(
 
 def _unknown_key(path: str, key: str, known: Collection[str]) -> Fault:
     names = ", ".join(known) or "none at all"
-    return Fault(
-        child_path(path, key), f"a known key ({names})", f"the unknown key {quoted(key)}", nearest(key, known)
-    )
+    return Fault(child_path(path, key), f"a known key ({names})", f"the unknown key {quoted(key)}", nearest(key, known))
 
 
 def _fits(value: object, kind: inspect.Type) -> bool:

@@ -195,9 +195,7 @@ class _Process:
         gc.collect()
         gc.freeze()
         self._notifier.ready("running")
-        self._events.publish(
-            "daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - began, 3)
-        )
+        self._events.publish("daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - began, 3))
         status = 0
         if work is None:
             await self._stopping.wait()
@@ -207,7 +205,7 @@ class _Process:
         deadline_s = self._settings.fleet.stop_deadline_s
         self._notifier.stopping("stopping")
         self._notifier.extend_timeout(deadline_s + 5)
-        self._events.publish("daemon.stopping", asked_by=self._asked_by, deadline_s=deadline_s)
+        self._events.publish("daemon.stopping", asked_by=self._asked_by or "the end of its work", deadline_s=deadline_s)
         main = asyncio.current_task()
         assert main is not None
         asyncio.get_running_loop().call_later(deadline_s, self._overdue, main, deadline_s)

@@ -38,9 +38,7 @@ class EventBus:
     def __init__(self) -> None:
         self._subscribers: list[tuple[tuple[str, ...], Subscriber]] = []
 
-    def publish(
-        self, name: str, level: Level = "info", *, cause: BaseException | None = None, **fields: Any
-    ) -> None:
+    def publish(self, name: str, level: Level = "info", *, cause: BaseException | None = None, **fields: Any) -> None:
         """Log an event, with the exception that caused it if one did, and hand it to its subscribers."""
         if cause is None:
             getattr(_log, level)(name, **fields)

@@ -62,9 +62,7 @@ class Machine:
         venv = self.checkout / ".venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
         packages = sysconfig.get_path("purelib", vars={"base": str(venv), "platbase": str(venv)})
-        (Path(packages) / "real.pth").write_text(
-            f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
-        )
+        (Path(packages) / "real.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})")
         for command in (venv / "bin" / "automate", self.checkout / ".ci" / "steps"):
             command.write_text('#!/bin/bash\nprintf "%s\\n" "$AUTOMATE_HOME" "$@"\n')
             command.chmod(0o755)

@@ -26,9 +26,7 @@ _NOTE_INTERVAL_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
-Count: TypeAlias = Literal[
-    "accepted", "not_allowed", "turned_away", "evicted", "cut_off", "malformed", "oversized"
-]
+Count: TypeAlias = Literal["accepted", "not_allowed", "turned_away", "evicted", "cut_off", "malformed", "oversized"]
 
 
 class Limits(msgspec.Struct, frozen=True):

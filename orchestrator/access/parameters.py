@@ -83,10 +83,7 @@ def _step(here: inspect.Type, name: str, index: str) -> inspect.Type | None:
         return next((field.type for field in here.fields if field.encode_name == name), None)
     if isinstance(here, inspect.DictType) and index == "...":
         return here.value_type
-    if (
-        isinstance(here, (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType))
-        and index
-    ):
+    if isinstance(here, (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)) and index:
         return here.item_type
     return None
 

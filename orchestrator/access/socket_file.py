@@ -73,9 +73,7 @@ class SocketFile:
         try:
             return grp.getgrnam(self.group).gr_gid
         except KeyError:
-            message = (
-                f"no group {self.group!r} on this machine; create it with `groupadd {self.group}` or unset it"
-            )
+            message = f"no group {self.group!r} on this machine; create it with `groupadd {self.group}` or unset it"
             raise UnusableSocketPath(message) from None
 
     def claim(self) -> socket.socket:

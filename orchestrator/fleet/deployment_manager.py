@@ -20,6 +20,7 @@ from actors import (
     RemoveChild,
     RestartChild,
     StartChild,
+    StartFailed,
     StopChild,
     on,
 )
@@ -242,9 +243,9 @@ class DeploymentManager(
 
         async with asyncio.TaskGroup() as group:
             for record in start:
-                group.create_task(one(record, self._start))
+                group.create_task(one(record, self._bring_up))
             for record in retire:
-                group.create_task(one(record, self._remove))
+                group.create_task(one(record, self._take_down))
         ended = self._rollouts[rollout] = self._rollouts[rollout].ended()
         self._events.publish(
             f"rollout.{ended.state}",
@@ -256,31 +257,45 @@ class DeploymentManager(
             failed=ended.failed,
         )
 
-    async def _start(self, record: Record) -> None:
-        if self._records[record.id].desired not in ("running", "paused"):
-            return  # it was stopped or scaled away while it waited for its turn
+    async def _bring_up(self, record: Record) -> None:
+        async with self._turn_of(record.id):
+            if self._records[record.id].desired not in ("running", "paused"):
+                return  # it was stopped or scaled away meanwhile
+            starting = await self._start(record)
+        # Its turn has ended: whoever wants to stop it need not wait until it has started.
+        await starting
+
+    async def _take_down(self, record: Record) -> None:
+        async with self._turn_of(record.id):
+            if not self._records[record.id].active and self._refs.pop(record.id, None) is not None:
+                await self._supervisor.ask(RemoveChild(record.id), _STOP_S)
+
+    def _turn_of(self, instance: str) -> asyncio.Lock:
+        # One at a time per instance: what was asked last is what holds in the end.
+        return self._locks.setdefault(instance, asyncio.Lock())
+
+    async def _start(self, record: Record) -> asyncio.Future[Any]:
+        """Have an instance started, and return a future of how that ends."""
         known = await self._supervisor.ask(FindChild(record.id), _ASK_S)
         if known is not None:
             # The manager itself was restarted: its instances never noticed.
             self._refs[record.id] = known
             if known.vitals().condition in ("stopped", "gave_up"):
-                await self._supervisor.ask(RestartChild(record.id), _STOP_S)
-            return
+                return self._supervisor.ask(RestartChild(record.id), _STOP_S)
+            there: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            there.set_result(known)
+            return there
         spec = ChildSpec(record.id, partial(self._make, record.id))
         starting = self._supervisor.ask(StartChild(spec, supervised_start=True), 60.0)
         # Known from now on, so that it can be seen, stopped and removed while it starts.
         known = await self._supervisor.ask(FindChild(record.id), _ASK_S)
         if known is not None:
             self._refs[record.id] = known
-        await starting
+        return starting
 
     def _make(self, instance: str) -> Instance:
         record = self._records[instance]
         return Instance(record, self._kind(record.stream), self._around)
-
-    async def _remove(self, record: Record) -> None:
-        if self._refs.pop(record.id, None) is not None:
-            await self._supervisor.ask(RemoveChild(record.id), _STOP_S)
 
     # -- commands -----------------------------------------------------------------------------------------
 
@@ -291,9 +306,11 @@ class DeploymentManager(
         return self.context.answer_later(self._run_command, message)
 
     async def _run_command(self, message: messages.Command) -> InstanceView:
-        # One at a time per instance: what was asked last is what holds in the end.
-        async with self._locks.setdefault(message.id, asyncio.Lock()):
-            await getattr(self, f"_{message.action}_one")(self._record(message.id))
+        async with self._turn_of(message.id):
+            try:
+                await getattr(self, f"_{message.action}_one")(self._record(message.id))
+            except StartFailed as error:
+                raise NotNow(f"{error}; it is tried again, as its restart budget allows") from error
         return await self._view(self._record(message.id))
 
     async def _stop_one(self, record: Record) -> None:
@@ -304,7 +321,7 @@ class DeploymentManager(
     async def _start_one(self, record: Record) -> None:
         record = await self._want(record, "paused" if record.desired == "paused" else "running")
         if record.id not in self._refs:
-            await self._start(record)
+            await (await self._start(record))
         elif self._refs[record.id].vitals().condition in ("stopped", "gave_up"):
             await self._supervisor.ask(RestartChild(record.id), _STOP_S)
 
@@ -313,7 +330,7 @@ class DeploymentManager(
         if record.id in self._refs:
             await self._supervisor.ask(RestartChild(record.id), _STOP_S)
         else:
-            await self._start(record)
+            await (await self._start(record))
 
     async def _pause_one(self, record: Record) -> None:
         if record.desired == "stopped":

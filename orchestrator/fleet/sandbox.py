@@ -91,9 +91,7 @@ class Sandbox(Actor[InstanceReady | InstanceGone]):
 
     def _heed(self, event: Event) -> None:
         instance = event.fields["instance"]
-        self.context.ref.tell(
-            InstanceReady(instance) if event.name == "instance.ready" else InstanceGone(instance)
-        )
+        self.context.ref.tell(InstanceReady(instance) if event.name == "instance.ready" else InstanceGone(instance))
 
     @on(InstanceReady)
     async def welcome(self, message: InstanceReady) -> None:

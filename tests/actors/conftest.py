@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 import pytest
 
 from actors import ActorSystem
 from actors.testing import Probe, VirtualClockLoop
+from tests.actors.cast import Troupe
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,8 +27,12 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture
 async def system() -> AsyncIterator[ActorSystem]:
+    """A system; whatever the loop complains about while it runs fails the test."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
     async with ActorSystem("test") as system:
         yield system
+    assert not complaints
 
 
 @pytest.fixture
@@ -35,3 +41,8 @@ def events(system: ActorSystem) -> Probe:
     probe = Probe()
     system.events.subscribe(probe.record)
     return probe
+
+
+@pytest.fixture
+def troupe(system: ActorSystem) -> Troupe:
+    return Troupe(system)

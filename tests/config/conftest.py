@@ -66,9 +66,7 @@ FOUNDING: dict[str, Any] = {
             "health_monitor",
             "profit_maximizer",
         ],
-        "workflows": [
-            {"name": "api_server", "type": "service", "script": "api_revenue_server.py", "priority": "high"}
-        ],
+        "workflows": [{"name": "api_server", "type": "service", "script": "api_revenue_server.py", "priority": "high"}],
         "monitoring_enabled": True,
         "auto_restart": True,
         "revenue_tracking": True,

@@ -49,9 +49,7 @@ def test_what_is_not_json_is_refused(file: Path) -> None:
         (b'["a\nb"]', 1, 4, "Invalid control character", '"\\n"'),
     ],
 )
-def test_a_broken_text_is_told_with_its_place(
-    text: bytes, line: int, column: int, expected: str, found: str
-) -> None:
+def test_a_broken_text_is_told_with_its_place(text: bytes, line: int, column: int, expected: str, found: str) -> None:
     with pytest.raises(NotJson) as caught:
         parse(text)
     fault = caught.value.fault

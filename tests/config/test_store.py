@@ -37,9 +37,7 @@ def test_a_first_start_makes_six_files_for_the_owner_alone(paths: Paths, store: 
     assert list(paths.backups.iterdir()) == []
     assert settings == default_settings({"api_services": 3.0})
     fleet = json.loads((paths.config / "fleet_config.json").read_text())
-    assert fleet["streams"] == {
-        "api_services": {"count": 20, "multiplier": 3.0, "isolation": "actor", "settings": {}}
-    }
+    assert fleet["streams"] == {"api_services": {"count": 20, "multiplier": 3.0, "isolation": "actor", "settings": {}}}
     assert (fleet["mode"], fleet["port_base"], fleet["chaos"]) == ("sandbox", 7800, False)
     recovery = json.loads((paths.config / "recovery_config.json").read_text())
     assert recovery == {
@@ -81,9 +79,7 @@ def test_the_founding_files_load_unchanged_and_are_in_force(
     ]
 
 
-def test_values_that_differ_from_ours_are_in_force(
-    store: ConfigStore, founding: dict[str, Any], drop: Drop
-) -> None:
+def test_values_that_differ_from_ours_are_in_force(store: ConfigStore, founding: dict[str, Any], drop: Drop) -> None:
     drop("recovery", founding["recovery"] | {"max_retries": 7, "failover_enabled": False})
     drop("cicd_automation", {**founding["cicd_automation"], "auto_deploy": False, "quality_gates": []})
     settings = store.load()

@@ -109,9 +109,7 @@ any_settings = st.builds(
 
 @settings(max_examples=20, deadline=None)
 @given(any_settings, any_settings)
-def test_what_was_saved_is_what_loads_and_saving_it_again_touches_nothing(
-    former: Settings, wanted: Settings
-) -> None:
+def test_what_was_saved_is_what_loads_and_saving_it_again_touches_nothing(former: Settings, wanted: Settings) -> None:
     with tempfile.TemporaryDirectory() as directory:
         paths = resolve_home(str(Path(directory) / "home"), {})
         paths.create()

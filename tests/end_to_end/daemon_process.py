@@ -135,7 +135,7 @@ class DaemonProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "AUTOMATE_LOG_LEVEL": "debug", **environ},
+                env={**os.environ, **environ},
             )
         return self.process
 

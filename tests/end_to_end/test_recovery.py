@@ -11,6 +11,7 @@ import pytest
 from orchestrator.access.client import RpcFailure
 from tests.end_to_end.bystanders import Bystanders
 from tests.end_to_end.http_calls import request
+from tests.end_to_end.unfinished import request_in_progress
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import MakeDaemon
@@ -230,3 +231,23 @@ def test_an_instance_can_be_stopped_while_it_starts(make_daemon: MakeDaemon) -> 
     with pytest.raises(ConnectionRefusedError):
         request(daemon.port_base + 1, "/healthz")
     assert time.monotonic() < deadline_s
+
+
+def test_what_is_scaled_away_and_back_at_once_runs_though_it_was_slow_to_stop(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(instances=2).start()
+    with request_in_progress(daemon, SECOND), daemon.watch("rollout.completed") as watch:
+        _, back = (daemon.call("fleet.scale", {"stream": "api_services", "to": to}) for to in (1, 2))
+        watch.until("rollout.completed", rollout=back)
+    assert daemon.states() == {FIRST: "ready", SECOND: "ready"}
+    assert daemon.buy(SECOND, daemon.key(SECOND)).status == 200
+
+
+def test_a_command_that_cannot_start_its_instance_says_why(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(instances=1, recovery={"max_retries": 0, "retry_delay": 3600}).start()
+    daemon.call("fleet.stop", {"id": FIRST})
+    with socket.create_server(("127.0.0.1", daemon.port_base + 1)):
+        for action in ("start", "restart"):
+            with pytest.raises(RpcFailure, match="another program listens there") as refusal:
+                daemon.call(f"fleet.{action}", {"id": FIRST})
+            assert refusal.value.code == -32002
+    assert daemon.call("fleet.start", {"id": FIRST})["state"] == "ready"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.end_to_end.daemon_process import COMMAND, ROOT, DaemonProcess
+from tests.end_to_end.unfinished import SECOND_HALF, request_in_progress
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import MakeDaemon
 
 FIRST: Final = "api_services-001"
-BODY: Final = json.dumps({"value": "DE89370400440532013000"}).encode()
 STEPS: Final = (
     "daemon.stopping",
     "service.stopped /pulse",
@@ -33,33 +30,16 @@ STEPS: Final = (
 )
 
 
-@contextmanager
-def request_in_progress(daemon: DaemonProcess) -> Iterator[http.client.HTTPConnection]:
-    """Send a paid request up to the middle of its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port(FIRST), timeout=10)
-    try:
-        connection.putrequest("POST", "/v1/iban")
-        connection.putheader("Authorization", f"Bearer {daemon.key(FIRST)}")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(len(BODY)))
-        connection.endheaders(BODY[:10])
-        while not daemon.call("fleet.get", {"id": FIRST})["details"]["http"]["in_progress"]:
-            time.sleep(0.002)
-        yield connection
-    finally:
-        connection.close()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order_with_what_is_in_progress_finished(
     make_daemon: MakeDaemon, number: signal.Signals
 ) -> None:
     daemon = make_daemon(instances=1).start()
-    with request_in_progress(daemon) as connection:
+    with request_in_progress(daemon, FIRST) as connection:
         signalled_s = time.monotonic()
         daemon.signal(number)
         daemon.await_log("daemon.stopping")
-        connection.send(BODY[10:])
+        connection.send(SECOND_HALF)
         answer = connection.getresponse()
         assert answer.status == 200
         assert json.loads(answer.read())["valid"] is True
@@ -86,7 +66,7 @@ def test_system_shutdown_does_the_same(daemon: DaemonProcess) -> None:
 
 def test_a_second_signal_forces_the_end_and_charges_nothing_for_what_is_cut_off(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(instances=1).start()
-    with request_in_progress(daemon):
+    with request_in_progress(daemon, FIRST):
         daemon.signal(signal.SIGTERM)
         daemon.await_log("daemon.stopping")
         forced_s = time.monotonic()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from config import ConfigStore, resolve_home
@@ -12,10 +16,12 @@ from config.fleet import multipliers_of
 from config.paths import Paths
 from orchestrator import trial
 from orchestrator.daemon import Running
-from orchestrator.trial import Trial, conduct, hurried, spread
+from orchestrator.trial import Result, Trial, hurried, spread
 from streams.booking import Receipt
 from tests.orchestrator.access.cli.conftest import configure, free_port_base
 from tests.orchestrator.money.bookings import NOON, api_call
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -54,14 +60,36 @@ def row(instance: str) -> Any:
     return InstanceRow(instance, "api_services", "ready", "127.0.0.1", 1, 0, None)
 
 
-def test_a_port_that_is_taken_fails_the_trial_and_is_named(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOMATE_LOG_LEVEL", "critical")
+def conducted(paths: Paths, limit_s: float = 60.0, hurry: float = trial.CALLS_PER_MINUTE) -> Result:
+    """Conduct a trial in a process of its own: a whole daemon looks into files before it has work to do."""
+    script = (
+        "import sys, msgspec; from config import resolve_home; from orchestrator import trial;"
+        f"trial.CALLS_PER_MINUTE = {hurry};"
+        f"result = trial.conduct(resolve_home({str(paths.home)!r}, {{}}), {limit_s});"
+        "sys.stdout.buffer.write(msgspec.json.encode(result))"
+    )
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "AUTOMATE_LOG_LEVEL": "critical"}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, check=False, timeout=50)
+    assert done.returncode == 0, done.stderr.decode()
+    return msgspec.json.decode(done.stdout, type=Result)
+
+
+def test_a_trial_ends_when_every_instance_has_booked_and_the_ledger_holds(paths: Paths) -> None:
+    configure(paths.home, port_base=free_port_base(5))
+    result = conducted(paths)
+    assert (result.problem, result.interrupted) == (None, False)
+    assert len(result.rows) == 5
+    assert result.transactions == sum(each.bookings for each in result.rows) >= 5
+    assert all(each.first_after_s is not None and each.first_after_s < 10 for each in result.rows)
+
+
+def test_a_port_that_is_taken_fails_the_trial_and_is_named(paths: Paths) -> None:
     base = free_port_base(5)
     configure(paths.home, port_base=base)
     with socket.socket() as thief:
         thief.bind(("127.0.0.1", base + 3))
         thief.listen()
-        result = conduct(paths)
+        result = conducted(paths)
     assert result.problem is not None
     assert "api_services-003 gave up" in result.problem
     assert f"127.0.0.1:{base + 3}" in result.problem
@@ -69,20 +97,17 @@ def test_a_port_that_is_taken_fails_the_trial_and_is_named(paths: Paths, monkeyp
     assert result.transactions >= 4
 
 
-def test_time_that_runs_out_names_who_booked_nothing(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOMATE_LOG_LEVEL", "critical")
-    monkeypatch.setattr(trial, "CALLS_PER_MINUTE", 1.0)
+def test_time_that_runs_out_names_who_booked_nothing(paths: Paths) -> None:
     configure(paths.home, port_base=free_port_base(5))
-    result = conduct(paths, limit_s=0.2)
+    result = conducted(paths, limit_s=0.2, hurry=0.01)
     assert result.problem is not None
     assert result.problem.startswith("within 0.2 s nothing was booked by ")
     assert not result.interrupted
 
 
-def test_a_fleet_without_streams_is_no_trial(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOMATE_LOG_LEVEL", "critical")
+def test_a_fleet_without_streams_is_no_trial(paths: Paths) -> None:
     configure(paths.home, streams={})
-    result = conduct(paths)
+    result = conducted(paths)
     assert result.problem is not None
     assert "no stream is configured" in result.problem
 

@@ -9,7 +9,7 @@ import click
 
 from orchestrator.access.cli.arguments import json_argument
 from orchestrator.access.cli.commands import group, json_option, member
-from orchestrator.access.cli.failures import CONFIGURATION, USAGE, CommandFailed
+from orchestrator.access.cli.failures import CONFIGURATION, USAGE, CommandFailed, WrongConfiguration
 from orchestrator.access.cli.output import print_fields, print_json, say
 from orchestrator.access.cli.target import Target
 
@@ -149,7 +149,7 @@ def _set_through(client: Any, section: str, patch: Any) -> Any:
         return client.call("config.set", {"section": section, "values": patch})
     except RpcFailure as failure:
         if failure.code == _INVALID_PARAMS:
-            raise CommandFailed(f"nothing was changed:\n{failure.message}", CONFIGURATION) from failure
+            raise WrongConfiguration(failure.message) from failure
         raise
 
 

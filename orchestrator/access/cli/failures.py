@@ -44,6 +44,13 @@ class CommandFailed(Exception):
         self.exit_code = exit_code
 
 
+class WrongConfiguration(CommandFailed):
+    """The daemon refuses the configuration; it says every problem on a line of its own."""
+
+    def __init__(self, problems: str) -> None:
+        super().__init__(f"the configuration cannot be used, and nothing was changed:\n{problems}", CONFIGURATION)
+
+
 def explain(error: BaseException) -> tuple[int, str]:
     """Return the exit status of a failure, and what to print about it."""
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
@@ -63,6 +70,8 @@ def _explain_own(error: BaseException) -> tuple[int, str]:
     if isinstance(error, RpcFailure):
         return _BY_RPC_CODE.get(error.code, SOFTWARE), _of_daemon(error)
     exit_code = getattr(error, "exit_code", None)
+    if isinstance(exit_code, int) and hasattr(error, "problems"):
+        return _explain_own(WrongConfiguration(str(error)))
     if isinstance(exit_code, int):
         # The socket is there, and the kernel says that it is not for this user.
         forbidden = isinstance(error.__cause__, PermissionError) and exit_code == UNAVAILABLE

@@ -124,26 +124,13 @@ def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
 )
 @click.argument("stream")
 @click.argument("count", type=click.IntRange(min=1))
-@click.option(
-    "--strategy", type=click.Choice(("full", "staged", "canary")), default="full", show_default=True, help="How."
-)
 @click.option("--settings", metavar="JSON", help="Settings that differ from the stream's own.")
-@click.option("--isolation", type=click.Choice(("actor", "process")), default="actor", show_default=True, help="Where.")
 @no_wait_option
 @json_option
 @click.pass_obj
-def deploy(
-    target: Target,
-    stream: str,
-    count: int,
-    strategy: str,
-    settings: str | None,
-    isolation: str,
-    no_wait: bool,
-    as_json: bool,
-) -> int:
+def deploy(target: Target, stream: str, count: int, settings: str | None, no_wait: bool, as_json: bool) -> int:
     """Add instances of a stream, and wait until they are ready."""
-    asked = {"stream": stream, "count": count, "strategy": strategy, "isolation": isolation}
+    asked: dict[str, Any] = {"stream": stream, "count": count}
     if settings is not None:
         asked["settings"] = json_argument(settings, "--settings")
     with target.client() as client:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -31,7 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "logs": "watching:logs",
         "events": "watching:events",
         "reload": "system:reload",
-        "stop": "system:stop",
+        "stop": "stopping:stop",
     },
     "The fleet": {
         "fleet": "fleet:fleet",
@@ -104,25 +105,24 @@ def program(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return the exit status: 0, or as sysexits.h has it."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
         # The reader (`| head`) has had enough: that is not this command's failure.
-        _give_up_on(sys.stdout)
+        _give_up_on_output()
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - each is told and has its exit status
         status, text = explain(error)
-        if text:
-            with suppress(OSError):
-                click.echo(text, err=True)
         with suppress(OSError):
-            sys.stdout.flush()
-            return status
-        _give_up_on(sys.stdout)
+            if text:
+                click.echo(text, err=True)
+        try:
+            _flush()
+        except OSError:
+            _give_up_on_output()
     return status
 
 
@@ -140,9 +140,14 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _give_up_on(stream: IO[str]) -> None:
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _give_up_on_output() -> None:
     """Keep the interpreter from trying once more, at its end, to write what nobody takes."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
+        os.dup2(null, sys.stdout.fileno())
         os.close(null)

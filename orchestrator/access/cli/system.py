@@ -1,18 +1,15 @@
-"""The daemon as a whole: `status`, `ping`, `tree`, `reload`, `stop`, `version`, and `call` for everything else."""
+"""The daemon as a whole: `status`, `ping`, `tree`, `reload`, `version`, and `call` for everything else."""
 
 from __future__ import annotations
 
-import os
-import select
-import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orchestrator.access.cli.commands import command, json_option
-from orchestrator.access.cli.failures import TEMPORARY, CommandFailed
+from orchestrator.access.cli.failures import WrongConfiguration
 from orchestrator.access.cli.output import (
     coloured,
     duration,
@@ -22,14 +19,9 @@ from orchestrator.access.cli.output import (
     say,
     visible,
 )
-from orchestrator.access.cli.progress import Progress
 from orchestrator.access.cli.target import Target
 
-if TYPE_CHECKING:
-    from orchestrator.access.client import Client
-
-_LOOK_EVERY_S = 0.1
-_STOP_RESERVE_S = 10.0
+_REFUSED = -32002
 
 
 @command("status", examples=["automate status", "automate status --json | jq .instances.active"])
@@ -126,75 +118,15 @@ def reload(target: Target) -> None:
 
     What is wrong in the files is told, and changes nothing.
     """
-    target.call("system.reload")
+    from orchestrator.access.client import RpcFailure
+
+    try:
+        target.call("system.reload")
+    except RpcFailure as failure:
+        if failure.code == _REFUSED:
+            raise WrongConfiguration(failure.message) from failure
+        raise
     say("the configuration was reread")
-
-
-@command("stop", examples=["automate stop", "automate stop --timeout 60", "automate stop --no-wait"])
-@click.option("--no-wait", is_flag=True, help="Only ask it to stop.")
-@click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds to wait; its own deadline and some."
-)
-@click.pass_obj
-def stop(target: Target, no_wait: bool, timeout_s: float | None) -> None:
-    """Stop the daemon, and wait until it is gone.
-
-    It finishes what is in progress, saves its state, and stops its instances; the configuration says how long
-    that may take (stop_deadline_s).
-    """
-    with target.client() as client:
-        pid = client.call("system.status")["pid"]
-        if timeout_s is None:
-            timeout_s = _own_deadline_s(client) + _STOP_RESERVE_S
-        with _Exit(pid) as exit_of_daemon, Progress() as progress:
-            began = time.monotonic()
-            client.call("system.shutdown")
-            while not no_wait:
-                waited_s = time.monotonic() - began
-                if exit_of_daemon.seen(_LOOK_EVERY_S):
-                    break
-                if waited_s > timeout_s:
-                    raise CommandFailed(
-                        f"the daemon (pid {pid}) is still stopping after {duration(waited_s)}; "
-                        "`automate logs` shows what it waits for, and `kill` cuts it short",
-                        TEMPORARY,
-                    )
-                progress.show(f"stopping: {duration(waited_s)}")
-    say("the daemon was asked to stop" if no_wait else f"the daemon stopped after {duration(time.monotonic() - began)}")
-
-
-def _own_deadline_s(client: Client) -> float:
-    return float(client.call("config.get", {"section": "fleet"})["stop_deadline_s"])
-
-
-class _Exit:
-    """The end of another process, which need not be a child, nor this user's."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> _Exit:
-        if sys.platform == "linux":
-            self._descriptor = os.pidfd_open(self._pid)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def seen(self, within_s: float) -> bool:
-        """Wait a little, and return whether it has ended."""
-        if self._descriptor is not None:
-            return bool(select.select([self._descriptor], [], [], within_s)[0])
-        time.sleep(within_s)
-        try:
-            os.kill(self._pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
 
 
 @command("version", examples=["automate version", "automate version --json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,7 +48,7 @@ def logs(target: Target, follow: bool, lines: int, level: str | None, instance: 
         import asyncio
 
         with asyncio.Runner() as runner:
-            runner.run(_from_file(target, show, asked))
+            runner.run(_from_file(target.paths().log_file, show, asked))
         return
     with client:
         stream = client.stream("logs.tail", asked)
@@ -58,10 +59,10 @@ def logs(target: Target, follow: bool, lines: int, level: str | None, instance: 
                 show(line)
 
 
-async def _from_file(target: Target, show: Callable[[Any], None], asked: dict[str, Any]) -> None:
+async def _from_file(file: Path, show: Callable[[Any], None], asked: dict[str, Any]) -> None:
     from orchestrator.logs import tail
 
-    async for line in tail(target.paths().log_file, **asked):
+    async for line in tail(file, **asked):
         show(line)
 
 

@@ -225,9 +225,7 @@ async def test_a_subscriber_that_has_hung_up_its_half_is_still_notified(path: Pa
 requests = st.sampled_from(["system.ping", "subtract", "sum", "nope", "get_data", "crash", 7, None])
 members = st.fixed_dictionaries(
     {"jsonrpc": st.sampled_from(["2.0", "1.0"]), "method": requests, "id": st.none() | st.integers() | st.text()},
-    optional={
-        "params": st.none() | st.lists(st.integers(), max_size=3) | st.dictionaries(st.text(), st.integers())
-    },
+    optional={"params": st.none() | st.lists(st.integers(), max_size=3) | st.dictionaries(st.text(), st.integers())},
 )
 lines = st.one_of(
     st.binary(max_size=80).map(lambda data: data.replace(b"\n", b"")),
@@ -238,9 +236,7 @@ lines = st.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=st.lists(lines, max_size=6), cut=st.integers(1, 50))
-async def test_any_lines_are_all_answered_and_the_server_goes_on(
-    tmp_path: Path, sent: list[bytes], cut: int
-) -> None:
+async def test_any_lines_are_all_answered_and_the_server_goes_on(tmp_path: Path, sent: list[bytes], cut: int) -> None:
     path = tmp_path / "control.sock"
     async with serving(path), Wire(path) as wire:
         stream = b"".join(line + b"\n" for line in sent)

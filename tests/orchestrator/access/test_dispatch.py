@@ -78,9 +78,7 @@ async def test_failures_that_are_meant_for_the_asker_reach_it(
 
 @pytest.mark.parametrize("name", ["now", "later"])
 @pytest.mark.parametrize("failure", [ValueError("secret 1234"), TimeoutError("secret 1234")])
-async def test_any_other_failure_is_logged_whole_and_told_by_its_reference_only(
-    name: str, failure: Exception
-) -> None:
+async def test_any_other_failure_is_logged_whole_and_told_by_its_reference_only(name: str, failure: Exception) -> None:
     with capture_logs() as logs:
         error = await error_of(name, raising(failure))
     assert (error.code, error.message) == (-32603, "Internal error")

@@ -46,9 +46,7 @@ def test_what_is_no_unix_socket_has_no_peer() -> None:
         (Peer(1, 1001, 1001), (5, 78), False),
     ],
 )
-def test_owner_root_and_members_of_the_group_are_allowed(
-    peer: Peer, groups: tuple[int, ...], allowed: bool
-) -> None:
+def test_owner_root_and_members_of_the_group_are_allowed(peer: Peer, groups: tuple[int, ...], allowed: bool) -> None:
     assert Admission(owner_uid=1000, group_gid=77).allows(peer, lambda: groups) is allowed
 
 

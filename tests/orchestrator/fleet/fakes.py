@@ -92,9 +92,7 @@ class FleetUnderTest:
 
     def __init__(self, directory: Path, **streams: int) -> None:
         self.directory = directory
-        self.fleet = Fleet(
-            port_base=7000, chaos=True, streams={n: StreamPlan(count=c) for n, c in streams.items()}
-        )
+        self.fleet = Fleet(port_base=7000, chaos=True, streams={n: StreamPlan(count=c) for n, c in streams.items()})
         self.counts: dict[str, int] | None = None
         self.bus = EventBus()
         self.events: list[tuple[str, dict[str, Any]]] = []

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from orchestrator.fleet.record import Record, load_records, save_record
 
-RECORD = Record(
-    "stall-001", "stall", 1, 7001, desired="paused", settings={"name": "one", "deep": {"list": [1, 2]}}
-)
+RECORD = Record("stall-001", "stall", 1, 7001, desired="paused", settings={"name": "one", "deep": {"list": [1, 2]}})
 
 
 def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:

@@ -53,9 +53,7 @@ def test_whoever_reads_standard_error_gets_what_suits_him() -> None:
 def test_the_journal_gets_json_behind_its_priority(make_log: MakeLog) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        system = make_log(
-            console="auto", console_fd=ours.fileno(), environ=stream_of(ours.fileno()), level="debug"
-        )
+        system = make_log(console="auto", console_fd=ours.fileno(), environ=stream_of(ours.fileno()), level="debug")
         log = structlog.get_logger("x")
         log.debug("d")
         log.info("i")

@@ -143,8 +143,7 @@ def test_what_is_long_wide_or_deep_is_cut() -> None:
 plain_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=20) | st.datetimes(),
     lambda children: (
-        st.lists(children, max_size=5)
-        | st.dictionaries(st.text(max_size=10) | st.integers(), children, max_size=5)
+        st.lists(children, max_size=5) | st.dictionaries(st.text(max_size=10) | st.integers(), children, max_size=5)
     ),
     max_leaves=20,
 )
@@ -164,9 +163,7 @@ def test_any_event_becomes_one_line_of_json(event: dict[str, Any]) -> None:
 @given(
     st.text(alphabet=ascii_letters + digits, min_size=16, max_size=40),
     st.text(max_size=20),
-    st.sampled_from(
-        ["ak_test_{}", "ak_live_{}", "Authorization: Bearer {}", "https://u:{}@h/", "?api_key={}&x=1"]
-    ),
+    st.sampled_from(["ak_test_{}", "ak_live_{}", "Authorization: Bearer {}", "https://u:{}@h/", "?api_key={}&x=1"]),
 )
 def test_no_secret_survives_whatever_stands_around_it(secret: str, around: str, shape: str) -> None:
     text = f"{around} {shape.format(secret)} {around}"

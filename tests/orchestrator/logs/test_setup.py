@@ -238,9 +238,7 @@ def test_closing_puts_everything_back(make_log: MakeLog, log_file: Path) -> None
     assert log_file.read_text().count("\n") == 1
 
 
-def test_one_log_inside_another_gives_the_outer_one_back(
-    make_log: MakeLog, read_log: ReadLog, tmp_path: Path
-) -> None:
+def test_one_log_inside_another_gives_the_outer_one_back(make_log: MakeLog, read_log: ReadLog, tmp_path: Path) -> None:
     outer = make_log()
     with configure(tmp_path / "inner.jsonl", console="off", environ={}):
         structlog.get_logger("x").info("inner")
@@ -250,9 +248,7 @@ def test_one_log_inside_another_gives_the_outer_one_back(
     assert [line["event"] for line in read_log(tmp_path / "inner.jsonl")] == ["inner"]
 
 
-def test_lines_of_an_instance_are_in_its_own_file_too(
-    make_log: MakeLog, read_log: ReadLog, tmp_path: Path
-) -> None:
+def test_lines_of_an_instance_are_in_its_own_file_too(make_log: MakeLog, read_log: ReadLog, tmp_path: Path) -> None:
     own = tmp_path / "home" / "instances" / "api_services-001"
     own.mkdir(parents=True)
     system = make_log()

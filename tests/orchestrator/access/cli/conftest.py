@@ -116,7 +116,7 @@ def wait_until_up(home: Path, process: subprocess.Popen[str]) -> None:
     give_up_at = time.monotonic() + UP_WITHIN_S
     with Client(home / "run" / "control.sock") as client:
         while True:
-            assert process.poll() is None, f"the daemon ended: {finish(process)}"
+            assert process.poll() is None, f"the daemon ended: {finish(process)} {said(home)}"
             assert time.monotonic() < give_up_at, "the daemon did not come up"
             try:
                 instances = client.call("system.status")["instances"]
@@ -126,6 +126,12 @@ def wait_until_up(home: Path, process: subprocess.Popen[str]) -> None:
                 if instances["active"] == instances["total"] > 0:
                     return
             time.sleep(0.02)
+
+
+def said(home: Path) -> str:
+    """Return what the shared daemon has written to standard error."""
+    file = home / "stderr"
+    return file.read_text() if file.exists() else ""
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +149,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         finally:
             process.terminate()
             status = process.wait(40)
-    assert status == 0, (home / "stderr").read_text()
+    assert status == 0, said(home)
 
 
 def book_before(ledger: Path, count: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -49,7 +50,7 @@ def test_what_is_left_open_stays_as_it_is() -> None:
 def test_without_a_terminal_flags_must_say_what_to_run(
     flags: list[str], automate: Automate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: PTH123, SIM115
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     told = automate("run", "--profile", "custom", *flags, home=tmp_path)
     assert told.status == 64, told.err
     assert list(tmp_path.iterdir()) == []

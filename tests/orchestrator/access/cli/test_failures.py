@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import click
 import pytest
 
-from config.errors import HomeError
+from config.errors import ConfigError, Fault, HomeError
 from orchestrator.access.cli.failures import CommandFailed, explain
 from orchestrator.access.client import CallTimedOut, DaemonUnreachable, RpcFailure
 
@@ -40,6 +41,16 @@ def test_a_daemon_that_may_not_be_reached_is_told_from_one_that_cannot() -> None
     unreachable = DaemonUnreachable("may not be opened")
     unreachable.__cause__ = PermissionError()
     assert explain(unreachable)[0] == 77
+
+
+def test_every_problem_of_the_configuration_is_on_a_line_of_its_own() -> None:
+    faults = [Fault("$.chaos", "true or false", "7"), Fault("$.mode", "one of two", "8")]
+    status, text = explain(ConfigError.of(Path("/x.json"), faults))
+    assert status == 78
+    assert text.splitlines()[1:] == [
+        "/x.json: $.chaos: expected true or false, found 7",
+        "/x.json: $.mode: expected one of two, found 8",
+    ]
 
 
 def test_failures_of_the_system_name_their_file() -> None:

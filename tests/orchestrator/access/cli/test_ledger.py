@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_totals_keep_the_books_apart(automate: Automate, books: Path) -> None:
     assert both[1]["items"] == []
     (item,) = both[0]["items"]
     assert (item["asset"], item["kind"], item["state"]) == ("USD", "income", "posted")
-    assert float(item["amount"]) >= BOOKED_BEFORE * 0.002
+    assert Decimal(item["amount"]) >= BOOKED_BEFORE * Decimal("0.002")
     one = automate("ledger", "totals", "--book", "paper", "--by", "instance", "--json", home=books).document
     assert one["items"][0]["instance"] == INSTANCE
 

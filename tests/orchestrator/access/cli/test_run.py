@@ -52,6 +52,14 @@ def test_ctrl_c_stops_the_daemon_in_order_and_the_status_is_0(tmp_path: Path) ->
     assert ended.err == ""  # nothing to warn of
 
 
+def test_a_daemon_that_is_asked_to_stop_without_waiting_stops(automate: Automate, tmp_path: Path) -> None:
+    configure(tmp_path)
+    process = start(tmp_path, "run", "--log-level", "critical")
+    wait_until_up(tmp_path, process)
+    assert automate("stop", "--no-wait", home=tmp_path).err == "the daemon was asked to stop\n"
+    assert finish(process).status == 0
+
+
 @pytest.mark.parametrize("profile", ["full", "test", "custom"])
 def test_a_configuration_that_is_wrong_ends_with_78_and_changes_nothing(
     profile: str, automate: Automate, tmp_path: Path
