@@ -125,9 +125,12 @@ class Trial:
         self._report: VerifyReport | None = None
         self._problem: str | None = None
         self._interrupted = False
+        self._counting = True
 
     def note(self, booked: tuple[tuple[Book, Receipt], ...]) -> None:
-        """Take note of the bookings of one commit."""
+        """Take note of the bookings of one commit, until the ledger is verified."""
+        if not self._counting:
+            return
         for booking, _ in booked:
             instance = booking.instance
             self._bookings[instance] = self._bookings.get(instance, 0) + 1
@@ -168,6 +171,7 @@ class Trial:
             return "no stream is configured; name one in fleet_config.json"
         try:
             problem = await self._wait_for_bookings(running)
+            self._counting = False
             self._report = await running.tree.ledger.ask(VerifyLedger(), _VERIFY_S)
         except ActorError as error:
             return str(error)

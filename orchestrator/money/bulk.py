@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 # A few fixed sizes, so that each statement is compiled once and stays in the connection's cache.
-_CHUNKS: Final = (512, 64, 8, 1)
+_CHUNKS: Final = (512, 64, 32, 16, 8, 4, 2, 1)
 
 
 class BulkInsert:

@@ -38,6 +38,7 @@ class Store:
         self._lock = -1
         self._connection: sqlite3.Connection | None = None
         self._names = Names()
+        self._head: Head | None = None
         self._log_bytes = 0
 
     def open(self) -> None:
@@ -53,6 +54,7 @@ class Store:
             self._connection = open_writer(self._path)
             self._names = Names()
             self._names.read(self._connection)
+            self._head = None
             self._log_bytes = self._path.with_name(f"{self._path.name}-wal").stat().st_size
         except BaseException:
             self.close()
@@ -106,8 +108,8 @@ class Store:
 
     def _write_whole(self, group: Sequence[Prepared]) -> list[Outcome]:
         connection = self.connection
-        # Read anew for each group: it costs one step, and is right after whatever went wrong before.
-        rows = Group(_read_head(connection), self._names, self._clock())
+        head, self._head = self._head, None  # read anew after whatever went wrong before
+        rows = Group(head or _read_head(connection), self._names, self._clock())
         try:
             connection.execute("BEGIN IMMEDIATE")
             rows.add(group, self._find(group))
@@ -117,6 +119,7 @@ class Store:
             rows.take_back()
             _roll_back(connection)
             raise
+        self._head = rows.head
         self._log_bytes += rows.bytes
         return rows.outcomes
 

@@ -25,6 +25,8 @@ MAX_WAITING: Final = 50_000
 MAX_GROUP: Final = 2048
 """A group takes no more once it has so many. Larger ones share an fsync among more, and answer later."""
 
+EAGER: Final = int(__import__("os").environ.get("EAGER", "32"))
+
 RETRY_AFTER_S: Final = 5.0
 _IDLE_S: Final = 2.0
 
@@ -92,6 +94,8 @@ class GroupWriter:
             self._loop.call_soon(self._hand_over)
         self._gathered.append((prepared, future))
         self._waiting += 1
+        if len(self._gathered) >= EAGER:
+            self._hand_over()
         return future
 
     async def finished(self) -> None:

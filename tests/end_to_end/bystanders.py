@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -17,12 +18,12 @@ class Bystanders:
     """While entered, a customer for each of some instances calls without a pause worth mentioning.
 
     Attributes:
-        answered: Calls that were answered 200.
+        receipts: Of the calls that were answered 200.
         failures: What came instead, for all others.
     """
 
     def __init__(self, daemon: DaemonProcess, *instances: str) -> None:
-        self.answered = 0
+        self.receipts: list[str] = []
         self.failures: list[str] = []
         self._ending = threading.Event()
         self._threads = [
@@ -49,19 +50,26 @@ class Bystanders:
     def assert_served(self) -> None:
         """Assert that every call was answered, and that there were some."""
         assert self.failures == []
-        assert self.answered > 5
+        assert len(self.receipts) > 5
+
+    def await_answers(self, count: int, timeout_s: float = 10.0) -> None:
+        """Wait until so many calls were answered 200."""
+        deadline_s = time.monotonic() + timeout_s
+        while len(self.receipts) < count:
+            assert time.monotonic() < deadline_s
+            time.sleep(PAUSE_S)
 
     def _live(self, instance: str, port: int, key: str) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         while not self._ending.wait(PAUSE_S):
             try:
-                status = request(port, IBAN, key=key, connection=connection).status
+                reply = request(port, IBAN, key=key, connection=connection)
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(f"{instance}: {error!r}")
                 connection.close()
                 continue
-            if status == 200:
-                self.answered += 1
+            if reply.status == 200:
+                self.receipts.append(reply.headers["x-receipt"])
             else:
-                self.failures.append(f"{instance}: {status}")
+                self.failures.append(f"{instance}: status {reply.status}")
         connection.close()

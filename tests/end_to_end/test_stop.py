@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.end_to_end.bystanders import Bystanders
 from tests.end_to_end.daemon_process import COMMAND, ROOT, DaemonProcess
 from tests.end_to_end.unfinished import SECOND_HALF, request_in_progress
 
@@ -80,14 +82,20 @@ def test_a_second_signal_forces_the_end_and_charges_nothing_for_what_is_cut_off(
     assert list(daemon.entries()) == []
 
 
-def test_a_stop_while_it_starts_is_one_in_order(make_daemon: MakeDaemon) -> None:
+def test_a_stop_while_it_starts_is_one_in_order_and_twenty_instances_are_ready_in_five_seconds(
+    make_daemon: MakeDaemon,
+) -> None:
     daemon = make_daemon(instances=20)
     daemon.spawn()
     daemon.await_control()
     daemon.stop()
+    stopped = len(daemon.log())
     assert daemon.log()[-1]["event"] == "daemon.stopped"
     daemon.start()
-    assert set(daemon.states().values()) == {"ready"}
+    assert list(daemon.states().values()) == ["ready"] * 20
+    daemon.stop()
+    at = {line["event"]: datetime.fromisoformat(line["timestamp"]) for line in daemon.log()[stopped:]}
+    assert (at["rollout.completed"] - at["daemon.starting"]).total_seconds() < 5
 
 
 def test_a_second_daemon_in_one_home_is_turned_away_and_harms_nothing(daemon: DaemonProcess) -> None:
@@ -100,3 +108,14 @@ def test_a_second_daemon_in_one_home_is_turned_away_and_harms_nothing(daemon: Da
     assert daemon.buy(FIRST, key).status == 200
     assert daemon.call("system.status")["pid"] == daemon.pid
     assert len([line for line in daemon.log() if line["event"] == "daemon.starting"]) == 1
+
+
+def test_a_stop_under_load_answers_what_it_books_and_books_what_it_answers(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(instances=2).start()
+    with Bystanders(daemon, *(FIRST, "api_services-002") * 3) as customers:
+        customers.await_answers(50)
+        daemon.stop()
+    # Those who came too late found a closed door, and nobody was answered that something is wrong.
+    assert not [failure for failure in customers.failures if "status" in failure]
+    daemon.start()
+    assert sorted(entry["id"] for entry in daemon.entries()) == sorted(customers.receipts)

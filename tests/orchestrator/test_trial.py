@@ -79,7 +79,8 @@ def test_a_trial_ends_when_every_instance_has_booked_and_the_ledger_holds(paths:
     result = conducted(paths)
     assert (result.problem, result.interrupted) == (None, False)
     assert len(result.rows) == 5
-    assert result.transactions == sum(each.bookings for each in result.rows) >= 5
+    # What was booked while the ledger was being verified may be in it, and is not in the table.
+    assert result.transactions >= sum(each.bookings for each in result.rows) >= 5
     assert all(each.first_after_s is not None and each.first_after_s < 10 for each in result.rows)
 
 
