@@ -47,6 +47,8 @@ PYKKA = "pykka"
 
 
 class Counter(Actor[Add | Get | GetSlowly]):
+    mailbox_capacity = 1_000_000  # what is measured is the way through it, not a producer that waits
+
     def __init__(self) -> None:
         self.total = 0
 
