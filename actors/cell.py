@@ -99,15 +99,18 @@ class Cell(Life):
         if self.state != "running" or self.current is not None:
             return
         actor, mailbox = self.actor, self.mailbox
-        self.attention = False
-        if mailbox.urgent and not self._drain_urgent():
-            return
+        if self.attention:
+            self.attention = False
+            if mailbox.urgent and not self._drain_urgent():
+                return
         user, functions = self.queue, self.functions
         # What handlers send to their own actor waits for the next batch.
-        count = len(user)
-        if count > BATCH:
-            count = BATCH
-        for left in range(count - 1, -1, -1):
+        left = len(user)
+        if left > BATCH:
+            left = BATCH
+        count = left
+        while left:
+            left -= 1
             entry = user.popleft()
             if type(entry) is not tuple:
                 try:
@@ -139,9 +142,8 @@ class Cell(Life):
                 except (Exception, CancelledError) as error:
                     self._break(message, reply, error)
             if self.attention:
-                count -= left
                 break
-        self.handled += count
+        self.handled += count - left
         if mailbox.waiting:
             # At once, even if the actor is busy now: nobody else may slip into the room that was made.
             mailbox.admit()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextvars import copy_context
+from collections.abc import Callable
+from contextvars import Context, copy_context
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
@@ -69,11 +70,10 @@ class Dispatcher:
         new_future: Makes a future of the loop, in half the time of uvloop's own `create_future`.
     """
 
-    __slots__ = ("_call_soon", "_closed", "_context", "_run", "_timers", "asked", "new_future", "ready", "scheduled")
+    __slots__ = ("_call_soon", "_context", "_run", "_timers", "asked", "new_future", "ready", "scheduled")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timers: Timers) -> None:
-        self._call_soon = loop.call_soon
-        self._closed = False
+        self._call_soon: Callable[..., object] = loop.call_soon
         self._run = self._run_slice
         # Handlers run in the system's context, not in that of whoever happened to wake the dispatcher.
         self._context = copy_context()
@@ -92,12 +92,11 @@ class Dispatcher:
     def schedule(self) -> None:
         """Have a slice run soon."""
         self.scheduled = True
-        if not self._closed:
-            self._call_soon(self._run, context=self._context.copy())
+        self._call_soon(self._run, context=self._context.copy())
 
     def close(self) -> None:
         """Let nobody have a turn any more."""
-        self._closed = True
+        self._call_soon = _forget
         self.ready.clear()
         for _, reply, path, _ in self.asked:
             if not reply.done():
@@ -126,3 +125,7 @@ class Dispatcher:
                 self.schedule()
             else:
                 self.scheduled = False
+
+
+def _forget(callback: Callable[[], None], *, context: Context) -> None:
+    """Schedule nothing: the place of `call_soon` in a dispatcher that was closed."""

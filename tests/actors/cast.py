@@ -208,7 +208,8 @@ class Troupe:
         cell: Any = self.system.root._cell
         for name in path.strip("/").split("/"):
             cell = cell.children[name].cell
-        return cell.ref
+        ref: ActorRef[Any] = cell.ref
+        return ref
 
     def take(self) -> list[str]:
         """Return what happened since the last time."""
@@ -217,8 +218,7 @@ class Troupe:
         return taken
 
     async def supervise(self, *children: ChildSpec[Any], name: str = "sup", **options: Any) -> ActorRef[Any]:
-        ref = await self.system.spawn(lambda: Supervisor(children, **options), name=name)
-        return ref
+        return await self.system.spawn(lambda: Supervisor(children, **options), name=name)
 
 
 async def settle(seconds: float = 0.0) -> None:

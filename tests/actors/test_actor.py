@@ -52,7 +52,7 @@ async def test_one_method_may_handle_several_messages(system: ActorSystem) -> No
     seen: list[object] = []
 
     class Both(Actor[A | B]):
-        @on(A)
+        @on(A)  # type: ignore[arg-type]
         @on(B)
         def both(self, message: A | B) -> None:
             seen.append(message)

@@ -269,7 +269,7 @@ async def test_a_task_that_starts_another_as_it_ends_leaves_nothing_behind(syste
 async def test_a_failed_task_cancels_the_handler_that_runs(system: ActorSystem) -> None:
     class Both(Keeper):
         @on(Ask)
-        async def ask(self, message: Ask) -> str:  # type: ignore[override]
+        async def ask(self, message: Ask) -> str:
             await anyio.sleep(10)
             return "late"
 

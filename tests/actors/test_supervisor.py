@@ -129,9 +129,7 @@ async def test_rest_for_one_interrupted_by_an_earlier_child_restarts_all_who_are
 
 
 async def test_a_failed_start_during_a_group_restart_counts_and_is_tried_again(troupe: Troupe) -> None:
-    ref = await troupe.supervise(
-        *(troupe.child(name) for name in "abc"), strategy="one_for_all", policy=AT_ONCE
-    )
+    ref = await troupe.supervise(*(troupe.child(name) for name in "abc"), strategy="one_for_all", policy=AT_ONCE)
     troupe.take()
     troupe.failing.add("b")
     troupe.tell("sup/c", Crash())
@@ -163,9 +161,7 @@ async def test_two_who_fail_at_once_with_a_slow_end_are_each_started_once(troupe
     ("kind", "after_crash", "after_end"),
     [("permanent", True, True), ("transient", True, False), ("temporary", False, False)],
 )
-async def test_the_kind_says_what_is_restarted(
-    troupe: Troupe, kind: Any, after_crash: bool, after_end: bool
-) -> None:
+async def test_the_kind_says_what_is_restarted(troupe: Troupe, kind: Any, after_crash: bool, after_end: bool) -> None:
     for message, restarted in ((Crash(), after_crash), (End(), after_end)):
         name = f"sup-{type(message).__name__}"
         ref = await troupe.supervise(troupe.child("a", kind), name=name, policy=AT_ONCE)
@@ -227,9 +223,7 @@ async def test_a_start_that_keeps_failing_is_not_taken_for_a_healthy_period(
 
 
 async def test_the_jitter_comes_from_the_generator_that_was_given(troupe: Troupe, events: Probe) -> None:
-    await troupe.supervise(
-        troupe.child("a"), policy=RestartPolicy(backoff=Backoff(first_s=4.0)), rng=random.Random(1)
-    )
+    await troupe.supervise(troupe.child("a"), policy=RestartPolicy(backoff=Backoff(first_s=4.0)), rng=random.Random(1))
     troupe.tell("sup/a", Crash())
     await settle(5)
     [scheduled] = [event for event in events.received if isinstance(event, RestartScheduled)]

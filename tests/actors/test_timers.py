@@ -157,13 +157,12 @@ async def test_a_context_of_a_life_that_ended_refuses_to_begin_anything(system: 
     ref = await system.spawn(lambda: Clock([]), name="clock")
     context: Any = ref._cell.actor.context  # type: ignore[union-attr]
     await system.root.ask(StopChild("clock"), timeout=5)
-    for begin in (
-        lambda: context.schedule(1, Tick()),
-        lambda: context.schedule_every(1, Tick()),
-        lambda: context.start_task(anyio.sleep, 1),
-    ):
-        with pytest.raises(ActorStopped):
-            begin()
+    with pytest.raises(ActorStopped):
+        context.schedule(1, Tick())
+    with pytest.raises(ActorStopped):
+        context.schedule_every(1, Tick())
+    with pytest.raises(ActorStopped):
+        context.start_task(anyio.sleep, 1)
     assert system.timers.scheduled == 0
     await system.root.ask(RestartChild("clock"), timeout=5)
 

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def machine() -> Machine:
         load_before=round(os.getloadavg()[0], 2),
         system=platform.platform(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        uvloop=uvloop.__version__,
+        uvloop=version("uvloop"),
     )
 
 
@@ -89,7 +90,7 @@ def table_of(name: str, report: Report) -> Table:
     table.add_column("met")
     for figure in report.figures:
         met = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[figure.meets_aim()]
-        rows = list(figure.beside.items()) or [("", None)]
+        rows: list[tuple[str, float | None]] = [*figure.beside.items()] or [("", None)]
         for place, (peer, value) in enumerate(rows):
             first = place == 0
             table.add_row(

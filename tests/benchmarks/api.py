@@ -19,10 +19,10 @@ from tests.benchmarks.api_server import HOST, TARGET, Serving
 from tests.benchmarks.figure import Figure
 
 CONNECTIONS: Final = 64
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 ROUND_S: Final = 3
 WARM_UP_S: Final = 1
-REST_S: Final = 0.5
+REST_S: Final = 1.0
 """Between rounds, so that the revenue log and the ledger's tidying fall into nobody's turn."""
 
 SERVERS: Final = ("metered", "unmetered", "bare")
@@ -39,7 +39,7 @@ class Round(msgspec.Struct, frozen=True):
 
 
 async def measure() -> list[Figure]:
-    """Measure in rounds that take turns, so that what else the machine does falls on all; a minute and a half."""
+    """Measure in rounds that take turns, so that what else the machine does falls on all; a good minute."""
     with tempfile.TemporaryDirectory(prefix="api-", dir=Path.cwd()) as directory:
         async with _server(Path(directory)) as serving:
             ports = {name: getattr(serving, name) for name in SERVERS}

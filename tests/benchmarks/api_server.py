@@ -203,7 +203,7 @@ async def _serve(directory: Path) -> None:
 def main(directory: Path) -> None:
     """Serve until the input ends."""
     with configure(directory / "daemon.jsonl", instances=directory / "instances", console="off"):
-        sys.setswitchinterval(float(__import__("os").environ.get("SW", SWITCH_INTERVAL_S)))
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         uvloop.run(_serve(directory))
 
 
