@@ -173,7 +173,7 @@ async def serving(
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that has no event of its own; the test's timeout is the limit."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await asyncio.sleep(0.001)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.money.group import Outcome
 from orchestrator.money.preparation import prepare
 from orchestrator.money.store import Store
-from streams.booking import Book, Evidence, MeterIncrement, Posting, Receipt
+from streams.booking import Book, Evidence, LedgerUnavailable, MeterIncrement, Posting, Receipt
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def api_call(n: int = 1, *, units: int = 2000, instance: str = "api_services-001
     return Book(**(fields | changes))
 
 
-def write(store: Store, *bookings: Book) -> list[Outcome]:
+def write(store: Store, *bookings: Book) -> list[Outcome | LedgerUnavailable]:
     """Book in one group."""
     return store.write_group([prepare(booking) for booking in bookings])
 

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.money.instants import from_us, to_us
+from orchestrator.money.instants import from_us, now_us, to_us
 from orchestrator.money.queries import find_booking, read_meters
 from orchestrator.money.schema import LedgerFileError
 from orchestrator.money.store import Store
 from orchestrator.money.totals import read_totals
 from orchestrator.money.verify import verify
-from streams.booking import BookingRejected, Correction, KeyConflict, MeterIncrement, Posting, Receipt
+from streams.booking import (
+    BookingRejected,
+    Correction,
+    Evidence,
+    KeyConflict,
+    LedgerUnavailable,
+    MeterIncrement,
+    Posting,
+    Receipt,
+)
 from streams.money import MAX_UNITS
 from tests.orchestrator.money.bookings import NOON, api_call, book, write
 
@@ -162,6 +171,33 @@ def test_a_full_disk_fails_the_whole_group_and_heals(store: Store, path: Path) -
     assert [outcome.sequence for outcome in outcomes if isinstance(outcome, Receipt)] == list(range(2, 401))
     report = verify(path)
     assert (report.ok, report.transactions) == (True, 400)
+
+
+def test_a_disk_that_fills_up_between_the_parts_of_a_group_refuses_only_what_is_not_booked(path: Path) -> None:
+    huge = (Posting("asset:a", "USD", MAX_UNITS), Posting("income:a", "USD", -MAX_UNITS))
+    large = Evidence("api.response", "req", bytes(200_000))
+    bookings = [api_call(n, evidence=large) if n >= 10 else api_call(n) for n in range(20)]
+    bookings[7] = api_call(7, postings=huge)
+    bookings[13] = api_call(13, postings=huge)
+    transactions_begun = 0
+
+    def clock() -> int:
+        nonlocal transactions_begun
+        transactions_begun += 1
+        if transactions_begun == 3:  # the whole group and its first half were tried
+            (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
+            store.connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        return now_us()
+
+    store = Store(path, clock)
+    store.open()
+    outcomes = write(store, *bookings)
+    assert [type(outcome) for outcome in outcomes] == [Receipt] * 10 + [LedgerUnavailable] * 10
+    assert verify(path).transactions == 10
+    store.connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+    assert book(store, bookings[10]).sequence == 11
+    store.close()
+    assert verify(path).ok
 
 
 def test_a_name_that_was_new_in_a_failed_group_is_still_new(store: Store, path: Path) -> None:

@@ -15,7 +15,7 @@ from orchestrator.money.preparation import Prepared
 from orchestrator.money.schema import LedgerFileError
 from orchestrator.money.store import Store
 from orchestrator.money.verify import verify
-from orchestrator.money.writer import GroupWriter
+from orchestrator.money.writer import GroupWriter, OutcomeUnknown
 from streams.booking import Book, BookingRejected, KeyConflict, LedgerUnavailable, Receipt
 from tests.orchestrator.money.bookings import api_call, ledger_with
 
@@ -28,13 +28,17 @@ class HeldStore(Store):
         self.permit = threading.Semaphore(0)
         self.groups: list[int] = []
         self.breaks = False
+        self.breaks_after = False
 
-    def write_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+    def write_group(self, group: Sequence[Prepared]) -> list[Outcome | LedgerUnavailable]:
         self.permit.acquire()
         if self.breaks:
             raise ZeroDivisionError("a bug")
         self.groups.append(len(group))
-        return super().write_group(group)
+        outcomes = super().write_group(group)
+        if self.breaks_after:
+            raise ZeroDivisionError("a bug")
+        return outcomes
 
 
 @pytest.fixture
@@ -203,11 +207,57 @@ async def test_a_bug_in_the_thread_answers_everyone_and_is_told_to_who_watches(h
     held.breaks = True
     held.permit.release()
     outcomes = await asyncio.gather(*futures, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {LedgerUnavailable}
+    assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, LedgerUnavailable, LedgerUnavailable]
+    assert writer.waiting == 0
     with pytest.raises(ZeroDivisionError):
         await writer.finished()
     await writer.close()
     await in_thread(ledger_with, path, api_call(1))  # the lock was let go
+
+
+async def test_what_may_have_been_committed_is_never_called_unbooked(held: HeldStore, path: Path) -> None:
+    writer = GroupWriter(held)
+    await writer.start()
+    held.breaks_after = True
+    held.permit.release()
+    with pytest.raises(OutcomeUnknown):
+        await writer.submit(api_call(1))
+    with pytest.raises(ZeroDivisionError):
+        await writer.finished()
+    await writer.close()
+    assert (await in_thread(verify, path)).transactions == 1
+
+
+async def test_a_failure_to_tidy_up_takes_no_receipt_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(path)
+
+    def fail(*, idle: bool = False) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(store, "checkpoint", fail)
+    writer = GroupWriter(store)
+    await writer.start()
+    assert (await writer.submit(api_call(1))).sequence == 1
+    with pytest.raises(ZeroDivisionError):
+        await writer.finished()
+    await writer.close()
+
+
+async def test_one_can_wait_for_all_that_was_taken_so_far(held: HeldStore, writer: GroupWriter) -> None:
+    await writer.answered()
+    first = writer.submit(api_call(1))
+    before = writer.answered()
+    held.permit.release()
+    await first
+    later = writer.submit(api_call(2))
+    await before
+    assert not later.done()
+    after = writer.answered()
+    await asyncio.sleep(0.01)
+    assert not after.done()
+    held.permit.release()
+    await after
+    assert later.done()
 
 
 async def test_the_log_is_moved_into_the_database_when_there_is_nothing_to_do(
