@@ -86,8 +86,8 @@ class Ledger(
 
     @on(ReadMeters)
     def meters(self, message: ReadMeters) -> asyncio.Future[dict[str, int]]:
-        """Read meters by prefix."""
-        return self._reader.run(read_meters, message.prefix)
+        """Read meters by prefix, with every booking in them that came before."""
+        return self.context.answer_later(self._read_meters, self._writer.answered(), message.prefix)
 
     @on(ReadTotals)
     def totals(self, message: ReadTotals) -> asyncio.Future[Totals]:
@@ -118,6 +118,10 @@ class Ledger(
         if self._verification is None or self._verification.done():
             self._verification = self.context.answer_later(_verify_in_process, self._path)
         return self._verification
+
+    async def _read_meters(self, booked: asyncio.Future[None], prefix: str) -> dict[str, int]:
+        await booked
+        return await self._reader.run(read_meters, prefix)
 
     def _committed(self, booked: tuple[tuple[Book, Receipt], ...]) -> None:
         if self._behind is not None:

@@ -16,7 +16,7 @@ from orchestrator.money.group import Earlier, Group, Head, Names, Outcome
 from orchestrator.money.instants import now_us
 from orchestrator.money.preparation import Prepared
 from orchestrator.money.schema import LedgerFileError, open_writer
-from streams.booking import BookingRejected
+from streams.booking import BookingRejected, LedgerUnavailable
 
 _CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
 
@@ -78,22 +78,30 @@ class Store:
             raise LedgerFileError(self._path, "is not open")
         return self._connection
 
-    def write_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+    def write_group(self, group: Sequence[Prepared]) -> list[Outcome | LedgerUnavailable]:
         """Book a group in one transaction; when it returns, that is on disk.
 
-        A booking that cannot be made is answered with its rejection, and leaves the others as they are.
+        A booking that cannot be made is answered with its rejection, and leaves the others as they are. They are
+        booked in smaller transactions then; where one of those cannot be written, its bookings say so.
 
         Raises:
             sqlite3.Error: Nothing of the group was booked (disk full, for example).
         """
         try:
-            return self._write_whole(group)
+            return [*self._write_whole(group)]
         except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
             # One of them is at fault, and SQLite does not say which: halve until it stands alone.
             if len(group) == 1:
                 return [BookingRejected(f"the ledger cannot hold it: {error}")]
             middle = len(group) // 2
-            return self.write_group(group[:middle]) + self.write_group(group[middle:])
+            return self._write_part(group[:middle]) + self._write_part(group[middle:])
+
+    def _write_part(self, part: Sequence[Prepared]) -> list[Outcome | LedgerUnavailable]:
+        try:
+            return self.write_group(part)
+        except sqlite3.Error as error:
+            # The other part may be on disk: that this one is not must not be said of both.
+            return [LedgerUnavailable(str(error)) for _ in part]
 
     def checkpoint(self, *, idle: bool = False) -> None:
         """Move the write-ahead log into the database when it has grown, or when there is time.

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
@@ -25,13 +26,16 @@ MAX_WAITING: Final = 50_000
 MAX_GROUP: Final = 2048
 """A group takes no more once it has so many. Larger ones share an fsync among more, and answer later."""
 
-EAGER: Final = int(__import__("os").environ.get("EAGER", "32"))
-
 RETRY_AFTER_S: Final = 5.0
 _IDLE_S: Final = 2.0
 
 _Ticket: TypeAlias = tuple[Prepared, "asyncio.Future[Receipt]"]
+_Answer: TypeAlias = "Outcome | LedgerUnavailable | OutcomeUnknown"
 _log = structlog.get_logger(__name__)
+
+
+class OutcomeUnknown(Exception):
+    """The writer broke off in the middle of a group: a booking may have been made or not. Asking again tells."""
 
 
 class GroupWriter:
@@ -49,8 +53,10 @@ class GroupWriter:
         self._on_committed = on_committed
         self._tickets: queue.SimpleQueue[list[_Ticket] | None] = queue.SimpleQueue()
         self._gathered: list[_Ticket] = []
-        self._writing: list[_Ticket] = []
-        self._waiting = 0
+        self._begun: list[_Ticket] = []
+        self._taken = 0
+        self._answered = 0
+        self._watched: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._closing = False
         self._failing = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,7 +65,7 @@ class GroupWriter:
     @property
     def waiting(self) -> int:
         """Bookings that have no answer yet."""
-        return self._waiting
+        return self._taken - self._answered
 
     async def start(self) -> None:
         """Open the store in a thread of its own; bookings are taken when this returns.
@@ -82,20 +88,28 @@ class GroupWriter:
         Raises:
             BookingRejected: It can never be booked as it stands. The future may be answered so, too.
             LedgerUnavailable: Too many wait, or the writer is not running. The future may be answered so, too.
+            OutcomeUnknown: Only from the future: the writer broke off while it had the booking.
         """
         if self._loop is None or self._closing:
             raise LedgerUnavailable("it is not open", RETRY_AFTER_S)
-        if self._waiting >= MAX_WAITING:
-            raise LedgerUnavailable(f"{self._waiting} bookings are waiting already", RETRY_AFTER_S)
+        if self.waiting >= MAX_WAITING:
+            raise LedgerUnavailable(f"{self.waiting} bookings are waiting already", RETRY_AFTER_S)
         prepared = prepare(booking)
         future: asyncio.Future[Receipt] = self._loop.create_future()
         if not self._gathered:
             # Handed over at the end of this turn of the loop: what comes together is written together.
             self._loop.call_soon(self._hand_over)
         self._gathered.append((prepared, future))
-        self._waiting += 1
-        if len(self._gathered) >= EAGER:
-            self._hand_over()
+        self._taken += 1
+        return future
+
+    def answered(self) -> asyncio.Future[None]:
+        """Return a future that is done when every booking taken so far has its answer, on disk or refused."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.waiting:
+            self._watched.append((self._taken, future))
+        else:
+            future.set_result(None)
         return future
 
     async def finished(self) -> None:
@@ -126,8 +140,8 @@ class GroupWriter:
         for start in range(0, len(gathered), MAX_GROUP):
             self._tickets.put(gathered[start : start + MAX_GROUP])
 
-    def _answer(self, group: list[_Ticket], outcomes: Sequence[Outcome | LedgerUnavailable]) -> None:
-        self._waiting -= len(group)
+    def _answer(self, group: list[_Ticket], outcomes: Sequence[_Answer]) -> None:
+        self._answered += len(group)
         booked = []
         for (prepared, future), outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Receipt):
@@ -137,17 +151,22 @@ class GroupWriter:
                     future.set_result(outcome)
             elif not future.done():
                 future.set_exception(outcome)
+        while self._watched and self._watched[0][0] <= self._answered:
+            _settle(self._watched.popleft()[1], None)
         if booked and self._on_committed is not None:
             self._on_committed(tuple(booked))
 
     def _end(self, finished: asyncio.Future[None], failure: BaseException | None) -> None:
         self._closing = True
-        left = self._writing + self._gathered
+        begun, self._begun = self._begun, []
+        self._answer(
+            begun, [OutcomeUnknown(f"the ledger's writer ended in the middle of it: {failure}") for _ in begun]
+        )
+        left, self._gathered = self._gathered, []
         with suppress(queue.Empty):
             while True:
                 left += self._tickets.get_nowait() or ()
-        self._writing, self._gathered = [], []
-        self._answer(left, [LedgerUnavailable(f"its writer ended: {failure}", RETRY_AFTER_S)] * len(left))
+        self._answer(left, [LedgerUnavailable(f"its writer ended: {failure}", RETRY_AFTER_S) for _ in left])
         _settle(finished, failure)
 
     # From here on, the thread's side.
@@ -164,10 +183,11 @@ class GroupWriter:
             _call(loop, _settle, opened, None)
             try:
                 for group in self._groups():
-                    self._writing = group
+                    self._begun = group
                     outcomes = self._write([prepared for prepared, _ in group])
+                    self._begun = []
                     _call(loop, self._answer, group, outcomes)
-                    self._writing = []
+                    self._tidy()
             except BaseException as error:  # noqa: BLE001  raised by `finished`
                 failure = error
             self._store.close()
@@ -194,17 +214,17 @@ class GroupWriter:
             return self._tickets.get()
 
     def _write(self, group: list[Prepared]) -> Sequence[Outcome | LedgerUnavailable]:
+        outcomes: Sequence[Outcome | LedgerUnavailable]
         try:
             outcomes = self._store.write_group(group)
         except sqlite3.Error as error:
-            if not self._failing:
-                _log.error("ledger.unavailable", reason=str(error), bookings=len(group))
-            self._failing = True
-            return [LedgerUnavailable(str(error), RETRY_AFTER_S) for _ in group]
-        if self._failing:
+            outcomes = [LedgerUnavailable(str(error), RETRY_AFTER_S) for _ in group]
+        refusal = next((outcome for outcome in outcomes if isinstance(outcome, LedgerUnavailable)), None)
+        if refusal is not None and not self._failing:
+            _log.error("ledger.unavailable", reason=str(refusal), bookings=len(group))
+        elif refusal is None and self._failing:
             _log.info("ledger.recovered", bookings=len(group))
-        self._failing = False
-        self._tidy()
+        self._failing = refusal is not None
         return outcomes
 
     def _tidy(self, *, idle: bool = False) -> None:
