@@ -11,7 +11,7 @@ import msgspec
 from config.agent_workflows import AgentWorkflows, repeated_names
 from config.cicd_automation import CicdAutomation
 from config.errors import Fault, UnknownSection
-from config.fleet import Fleet, complete_fleet, default_fleet, port_faults
+from config.fleet import MULTIPLIERS, Fleet, complete_fleet, default_fleet, port_faults
 from config.recovery import Recovery
 from config.repo_automation import RepoAutomation
 from config.unified_dashboard import UnifiedDashboard
@@ -102,16 +102,17 @@ SECTIONS: tuple[Section, ...] = (
         default_fleet,
         complete=complete_fleet,
         faults=port_faults,
-        known_keys=lambda streams: {"$.streams": streams.keys()},
+        known_keys=lambda streams: {"$.streams": streams.keys() | MULTIPLIERS.keys()},
     ),
 )
 """All of them, in the order in which they are read and told of."""
 
 
 def section_named(name: str) -> Section:
-    """Return a section; raises `UnknownSection`."""
+    """Return a section by its name, or by its file's; raises `UnknownSection`."""
+    short = name.removesuffix(".json").removesuffix("_config")
     for section in SECTIONS:
-        if section.name == name:
+        if section.name == short:
             return section
     raise UnknownSection(name, get_args(SectionName))
 

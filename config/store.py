@@ -34,13 +34,13 @@ class ConfigStore:
         self._lock = threading.Lock()
 
     def load(self) -> Settings:
-        """Return what is in force, and add to the files what they leave open.
+        """Return what is in force: what the files say, and the defaults for what they leave open.
 
-        A file that is absent is made; one that says everything is left untouched.
+        A file that is absent is made; one that is there stays as it was written.
 
         Raises:
             ConfigError: With every problem of every file. No file was written.
-            SaveError: An addition could not be stored. No file is damaged.
+            SaveError: A file could not be made. No file is damaged.
         """
         with self._lock:
             documents = self._read()
@@ -138,9 +138,12 @@ class ConfigStore:
 
     def _save(self, settings: Settings, documents: Mapping[SectionName, Any]) -> None:
         for section in SECTIONS:
-            wanted = _to_json(getattr(settings, section.name))
+            value = getattr(settings, section.name)
+            wanted = _to_json(value)
             if section.name in documents:
                 former = documents[section.name]
+                if section.convert(former, self._streams)[0] == value:
+                    continue  # it says the same, and stays as a person wrote it
                 wanted = _arrange(former, wanted)
                 if render(wanted) == render(former):
                     continue

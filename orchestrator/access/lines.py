@@ -50,7 +50,8 @@ class LineBuffer:
         end = buffer.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(buffer)
-            if len(buffer) > self._limit_bytes + 1:  # the last byte may be the CR
+            length = len(buffer) - buffer.endswith(b"\r")  # what may still be the line's end is not part of it
+            if length > self._limit_bytes:
                 raise LineTooLong
             return None
         length = end - 1 if end and buffer[end - 1] == 13 else end

@@ -15,7 +15,7 @@ import structlog
 from orchestrator.logs.exceptions import as_text
 from orchestrator.logs.line import Line
 
-Console: TypeAlias = Literal["auto", "journal", "colour", "plain", "off"]
+Console: TypeAlias = Literal["auto", "journal", "colour", "plain", "json", "off"]
 """How lines are written to standard error; `auto` finds out who reads it."""
 
 # A terminal obeys these; a log line quotes what strangers sent.
@@ -53,15 +53,17 @@ def choose(console: Console, fd: int, environ: Mapping[str, str]) -> Console:
         return "off"
     if journal_listens(fd, environ):
         return "journal"
-    if stat.S_ISCHR(mode) and os.isatty(fd) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb":
-        return "colour"
-    return "plain"
+    if not (stat.S_ISCHR(mode) and os.isatty(fd)):
+        return "json"
+    return "plain" if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else "colour"
 
 
 def renderer(console: Console) -> Callable[[Line], bytes]:
     """Return what turns a line into the bytes for a console of that kind."""
     if console == "journal":
         return for_journal
+    if console == "json":
+        return lambda line: line.encoded
     human = structlog.dev.ConsoleRenderer(
         colors=console == "colour",
         sort_keys=False,

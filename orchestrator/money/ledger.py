@@ -67,12 +67,15 @@ class Ledger(
         self.context.start_task(self._keep_revenue_logs)
 
     async def on_stop(self, reason: BaseException | None) -> None:
-        """Write what waits, then close."""
-        await self._writer.close()
-        with suppress(LedgerUnavailable, OSError):  # told before, and caught up with at the next start
-            await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
-        await self._log_reader.close()
-        await self._reader.close()
+        """Write what waits, then close; the writer last, so that SQLite takes its log back into the database."""
+        try:
+            await self._writer.answered()
+            with suppress(LedgerUnavailable, OSError):  # told before, and caught up with at the next start
+                await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
+        finally:
+            await self._log_reader.close()
+            await self._reader.close()
+            await self._writer.close()
 
     @on(Book)
     def book(self, message: Book) -> asyncio.Future[Receipt]:
@@ -145,9 +148,10 @@ class Ledger(
                 await asyncio.sleep(_LOG_RETRY_S)
             else:
                 failing = False
+                spent_s = self.context.now() - began
                 await self._booked.wait()
                 # Many bookings, one writing; and never more than half of the time, which bookings need, too.
-                await asyncio.sleep(max(_LOG_EVERY_S, self.context.now() - began))
+                await asyncio.sleep(max(_LOG_EVERY_S, spent_s))
                 self._booked.clear()
 
 

@@ -41,7 +41,7 @@ def test_whoever_reads_standard_error_gets_what_suits_him() -> None:
         assert choose("auto", terminal, {"TERM": "xterm"}) == "colour"
         assert choose("auto", terminal, {"TERM": "dumb"}) == "plain"
         assert choose("auto", terminal, {"NO_COLOR": "1"}) == "plain"
-        assert choose("auto", writing, {}) == "plain"
+        assert choose("auto", writing, {}) == "json"
         assert choose("auto", writing, stream_of(writing)) == "journal"
         assert choose("off", writing, stream_of(writing)) == "off"
     finally:

@@ -122,6 +122,25 @@ async def test_what_is_booked_is_heard_and_written_to_the_revenue_log(
     await until_lines(instances, 2)
 
 
+async def test_a_booking_after_a_long_rest_is_in_the_revenue_log_at_once(
+    system: ActorSystem, path: Path, instances: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_LOG_EVERY_S", 0.0)
+    ledger = await system.spawn(lambda: Ledger(path, instances), name="ledger")
+    rest_s = 0.4
+    await asyncio.sleep(rest_s)
+    await ledger.ask(api_call(1), timeout=WAIT_S)
+    async with asyncio.timeout(rest_s * 0.75):
+        await until_lines(instances, 1)
+
+
+async def test_a_clean_stop_leaves_one_file(path: Path, instances: Path) -> None:
+    async with ActorSystem("test") as system:
+        ledger = await system.spawn(lambda: Ledger(path, instances), name="ledger")
+        await ledger.ask(api_call(1), timeout=WAIT_S)
+    assert {file.name for file in path.parent.glob(f"{path.name}*")} <= {path.name, f"{path.name}.lock"}
+
+
 async def test_stopping_leaves_nothing_unwritten(path: Path, instances: Path) -> None:
     async with ActorSystem("test") as system:
         ledger = await system.spawn(lambda: Ledger(path, instances), name="ledger")
