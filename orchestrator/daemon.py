@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any
@@ -19,7 +18,7 @@ from typing import IO, Any
 import msgspec
 import structlog
 
-from actors import ActorSystem, StartFailed, SystemFailed
+from actors import ActorRef, ActorSystem, MailboxFull, StartFailed, SystemFailed
 from config import ConfigStore, Paths
 from config.errors import ConfigError, SaveError
 from config.fleet import multipliers_of
@@ -28,9 +27,12 @@ from config.sections import Settings
 from orchestrator.access.methods.system import DaemonState
 from orchestrator.events import EventBus
 from orchestrator.fleet.chronicle import Chronicle
+from orchestrator.fleet.messages import Reconcile
 from orchestrator.http_client import HttpClient
-from orchestrator.logs import LogLimits, configure
+from orchestrator.logs import LogLimits, LogSystem, configure
 from orchestrator.notify import Notifier
+from orchestrator.release import VERSION
+from orchestrator.restart_needed import restart_needed
 from orchestrator.tree import Daemon, Tree, grow
 from streams.booking import Book, Receipt
 from streams.catalog import Catalog
@@ -119,10 +121,10 @@ def run(
             keep=fleet.log_files_kept,
             instance_keep=fleet.log_files_kept,
         )
-        with configure(paths.log_file, instances=paths.instances, limits=limits):
+        with configure(paths.log_file, instances=paths.instances, limits=limits) as log:
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             _allow_many_files()
-            process = _Process(paths, store, settings, secrets, catalog, adjust, counts, on_booked)
+            process = _Process(paths, store, settings, secrets, catalog, log, adjust, counts, on_booked)
             return uvloop.run(process.live(work))
 
 
@@ -136,14 +138,16 @@ class _Process:
         settings: Settings,
         secrets: EnvFile,
         catalog: Catalog,
+        log: LogSystem,
         adjust: Callable[[Settings], Settings] | None,
         counts: dict[str, int] | None,
         on_booked: Callable[[tuple[tuple[Book, Receipt], ...]], object] | None,
     ) -> None:
         self._paths = paths
+        self._log = log
         self._store = store
         self._adjust = adjust or (lambda unchanged: unchanged)
-        self._settings = self._adjust(settings)
+        self._settings = self._started_with = self._adjust(settings)
         self._secrets = secrets
         self._catalog = catalog
         self._counts = counts
@@ -154,15 +158,15 @@ class _Process:
         self._state: DaemonState = "starting"
         self._asked_by = ""
         self._reloads: set[asyncio.Task[None]] = set()
+        self._changing = asyncio.Lock()
+        self._fleet: ActorRef[Any] | None = None
+        self._began = monotonic()
         self._stopping: asyncio.Event
 
     async def live(self, work: Work | None) -> int:
         """Start, wait, stop."""
-        began = monotonic()
         self._stopping = asyncio.Event()
-        self._events.publish(
-            "daemon.starting", version=version("automate-everything"), home=str(self._paths.home), pid=os.getpid()
-        )
+        self._events.publish("daemon.starting", version=VERSION, home=str(self._paths.home), pid=os.getpid())
         for warning in self._secrets.warnings:
             _log.warning("daemon.secrets", detail=warning)
         absent = sorted(set(self._settings.unified_dashboard.services) - SERVICES)
@@ -173,7 +177,7 @@ class _Process:
         try:
             async with self._signals(main), ActorSystem("automate", blocked_limit_s=BLOCKED_LIMIT_S) as system:
                 system.events.subscribe(Chronicle(self._events))
-                status = await self._run_tree(system, work, began)
+                status = await self._run_tree(system, work)
         except SystemFailed as error:
             raise DaemonFailed(f"{error}. The log has the whole story: {self._paths.log_file}") from error
         except asyncio.CancelledError:
@@ -182,20 +186,23 @@ class _Process:
         finally:
             await self._http.close()
             self._notifier.close()
-        self._events.publish("daemon.stopped", uptime_s=round(monotonic() - began, 3))
+        self._events.publish("daemon.stopped", uptime_s=round(monotonic() - self._began, 3))
         return status
 
-    async def _run_tree(self, system: ActorSystem, work: Work | None, began: float) -> int:
+    async def _run_tree(self, system: ActorSystem, work: Work | None) -> int:
         try:
             tree = await grow(system, self._surroundings())
         except StartFailed as error:
             raise DaemonFailed(str(error)) from error
+        self._fleet = tree.fleet
         self._state = "running"
         # What stands now stands for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
         self._notifier.ready("running")
-        self._events.publish("daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - began, 3))
+        self._events.publish(
+            "daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - self._began, 3)
+        )
         status = 0
         if work is None:
             await self._stopping.wait()
@@ -229,26 +236,40 @@ class _Process:
             notifier=self._notifier,
             state=lambda: self._state,
             shut_down=self._ask_to_stop,
+            began=self._began,
+            log=self._log.write,
             counts=self._counts,
             on_booked=self._on_booked,
         )
 
     async def _change(self, section: str, values: Any) -> Settings:
-        self._settings = self._adjust(await asyncio.to_thread(self._store.set_section, section, values))
-        self._events.publish("config.changed", section=section)
+        # One after the other: what is stored last is what is in force in the end.
+        async with self._changing:
+            self._settings = self._adjust(await asyncio.to_thread(self._store.set_section, section, values))
+        self._put_in_force("config.changed", section=section)
         return self._settings
+
+    def _put_in_force(self, event: str, **fields: Any) -> None:
+        waiting = restart_needed(self._started_with, self._settings)
+        self._events.publish(event, "warning" if waiting else "info", **fields, needs_restart=waiting)
+        if self._fleet is not None:
+            try:
+                self._fleet.tell(Reconcile())
+            except MailboxFull as error:
+                self._events.publish("config.counts_waiting", "warning", reason=str(error))
 
     async def _reload(self) -> None:
         if self._state == "running":
             self._state = "reloading"
             self._notifier.reloading("rereading the configuration")
         try:
-            self._settings = self._adjust(await asyncio.to_thread(self._store.load))
+            async with self._changing:
+                self._settings = self._adjust(await asyncio.to_thread(self._store.load))
         except (ConfigError, SaveError) as error:
             self._events.publish("config.reload_failed", "error", reason=str(error))
             raise
         else:
-            self._events.publish("config.reloaded")
+            self._put_in_force("config.reloaded")
         finally:
             # Another reload may have ended before this one, and a stop may have begun.
             if self._state == "reloading":

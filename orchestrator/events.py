@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -36,7 +37,7 @@ class EventBus:
     """Hands each event to the log and to those who subscribed to its topic, at once. For the loop's thread."""
 
     def __init__(self) -> None:
-        self._subscribers: list[tuple[tuple[str, ...], Subscriber]] = []
+        self._subscribers: list[tuple[Callable[[str], object], Subscriber]] = []
 
     def publish(self, name: str, level: Level = "info", *, cause: BaseException | None = None, **fields: Any) -> None:
         """Log an event, with the exception that caused it if one did, and hand it to its subscribers."""
@@ -49,8 +50,8 @@ class EventBus:
     def hand_out(self, name: str, fields: dict[str, Any]) -> None:
         """Hand an event that is logged otherwise to its subscribers."""
         event: Event | None = None
-        for topics, subscriber in tuple(self._subscribers):
-            if any(fnmatchcase(name, topic) for topic in topics):
+        for matches, subscriber in tuple(self._subscribers):
+            if matches(name):
                 event = event or Event(name, datetime.now(UTC), fields)
                 try:
                     subscriber(event)
@@ -59,11 +60,12 @@ class EventBus:
 
     def wanted(self, name: str) -> bool:
         """Whether anybody subscribed to a name, for events that are costly to make."""
-        return any(fnmatchcase(name, topic) for topics, _ in self._subscribers for topic in topics)
+        return any(matches(name) for matches, _ in self._subscribers)
 
     def subscribe(self, topics: tuple[str, ...], subscriber: Subscriber) -> Callable[[], None]:
         """Subscribe to names or patterns (`instance.*`, `*`); calling what is returned ends it."""
-        entry = (topics, subscriber)
+        # Compiled once: this is asked for every booking.
+        entry = (re.compile("|".join(map(translate, topics))).match, subscriber)
         self._subscribers.append(entry)
 
         def unsubscribe() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors import Actor, ActorRef, FindChild, Message, on
+import structlog
+
+from actors import Actor, ActorError, ActorRef, FindChild, Message, on
 from orchestrator.notify import Notifier
 
 DEFAULT_INTERVAL_S = 10.0
 _PATIENCE_S = 5.0
+
+_log = structlog.get_logger("pulse")
 
 
 class Beat(Message, frozen=True):
@@ -35,5 +39,10 @@ class Pulse(Actor[Beat]):
     @on(Beat)
     async def beat(self, _: Beat) -> None:
         """Ask the root for anything; a root that is stuck costs the watchdog its food."""
-        await self._root.ask(FindChild("pulse"), _PATIENCE_S)
-        self._notifier.watchdog()
+        try:
+            await self._root.ask(FindChild("pulse"), _PATIENCE_S)
+        except ActorError as error:
+            # No failure of its own: that would be charged to the budget of those who are well.
+            _log.warning("pulse.unanswered", reason=str(error))
+        else:
+            self._notifier.watchdog()

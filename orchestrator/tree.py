@@ -36,11 +36,15 @@ from orchestrator.booked import BookingNews
 from orchestrator.events import EventBus
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.rollouts import Rollouts
+from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.sandbox import Sandbox
 from orchestrator.http_client import HttpClient
+from orchestrator.logs import Line
 from orchestrator.money.ledger import Ledger
 from orchestrator.notify import Notifier
 from orchestrator.pulse import Pulse
+from orchestrator.services import Services
 from streams.booking import Book, Receipt
 from streams.catalog import Catalog
 
@@ -60,7 +64,9 @@ class Daemon(msgspec.Struct, frozen=True):
         notifier: The way to systemd.
         state: Reads what the daemon is doing.
         shut_down: Asks it to drain and exit, and says who did.
+        began: When it started, `time.monotonic`.
         counts: Counts of instances for this run only.
+        log: Takes a line that is ready for the log.
         on_booked: Called after each commit, besides the news.
     """
 
@@ -75,6 +81,8 @@ class Daemon(msgspec.Struct, frozen=True):
     notifier: Notifier
     state: Callable[[], DaemonState]
     shut_down: Callable[[str], object]
+    began: float
+    log: Callable[[Line], object]
     counts: dict[str, int] | None = None
     on_booked: Callable[[tuple[tuple[Book, Receipt], ...]], object] | None = None
 
@@ -94,14 +102,15 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
     """
     settings, paths, events = daemon.settings(), daemon.paths, daemon.events
     fleet_settings = settings.fleet
-    news = BookingNews(events)
+    news = BookingNews(events, daemon.log)
 
     def booked(group: tuple[tuple[Book, Receipt], ...]) -> None:
         news(group)
         if daemon.on_booked is not None:
             daemon.on_booked(group)
 
-    ledger = await system.spawn(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
+    services = Services(system)
+    ledger = await services.start(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
     around = Surroundings(
         instances=paths.instances,
         checkpoints=paths.checkpoints,
@@ -113,7 +122,9 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         secret=daemon.secrets.reveal,
     )
     restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
-    instances = await system.spawn(lambda: Supervisor(policy=restarts, ordered=False), "instances")
+    instances = await services.start_supervisor(lambda: Supervisor(policy=restarts, ordered=False), "instances")
+
+    roster, rollouts = Roster(paths.instances), Rollouts()
 
     async def keep_count(stream: str, count: int) -> None:
         await daemon.change("fleet", {"streams": {stream: {"count": count}}})
@@ -127,9 +138,11 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             around=around,
             events=events,
             counts=daemon.counts,
+            roster=roster,
+            rollouts=rollouts,
         )
 
-    fleet = await system.spawn(deployment_manager, "deployment_manager")
+    fleet = await services.start(deployment_manager, "deployment_manager")
 
     def sandbox() -> Sandbox:
         return Sandbox(
@@ -145,18 +158,20 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
 
     if fleet_settings.mode == "sandbox" and fleet_settings.sandbox_calls_per_minute > 0:
         lenient = RestartPolicy(when_exhausted="delay", per_child=True)
-        customers = await system.spawn(lambda: Supervisor(policy=lenient, ordered=False), "customers")
-        await system.spawn(sandbox, "sandbox")
+        customers = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "customers")
+        await services.start(sandbox, "sandbox")
 
     def register(methods: Methods, control: Control) -> None:
         register_system(
             methods,
             SystemMethods(
                 system=system,
+                services=services.count,
                 fleet=fleet,
                 ledger=ledger,
                 state=daemon.state,
-                mode=lambda: fleet_settings.mode,
+                mode=fleet_settings.mode,
+                began=daemon.began,
                 home=str(paths.home),
                 log_file=str(paths.log_file),
                 shut_down=daemon.shut_down,
@@ -169,8 +184,8 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_config(methods, daemon.settings, daemon.change)
         register_watching(methods, events, paths.log_file, control.context)
 
-    await system.spawn(lambda: Control(paths.control_socket, fleet_settings.control_group, register), "control")
-    await system.spawn(lambda: Pulse(system.root, daemon.notifier), "pulse")
+    await services.start(lambda: Control(paths.control_socket, fleet_settings.control_group, register), "control")
+    await services.start(lambda: Pulse(system.root, daemon.notifier), "pulse")
     return Tree(ledger, fleet)
 
 

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+import msgspec
 import structlog
 
+from config.names import Name
 from streams.stream import Stream
 
 GROUP: Final = "automate.streams"
+
+NAMES: Final = "a stream's name has at most 64 letters, digits, '_', '.' and '-', the first a letter or digit"
 
 _log = structlog.get_logger(__name__)
 
@@ -38,13 +42,16 @@ class BrokenStream(Exception):
 class Catalog(Mapping[str, type[Stream[Any]]]):
     """Streams by name; each is imported when it is first asked for.
 
+    An entry point whose name cannot be one of a stream is logged and left out.
     Looking up what is not installed raises `UnknownStream`, and what is broken `BrokenStream`.
     """
 
     def __init__(self, points: Mapping[str, EntryPoint] | None = None) -> None:
         if points is None:
             points = {point.name: point for point in entry_points(group=GROUP)}
-        self._points = dict(sorted(points.items()))
+        self._points = {name: point for name, point in sorted(points.items()) if _can_be_named(name)}
+        for name in sorted(points.keys() - self._points):
+            _log.error("catalog.name_refused", stream=name, source=points[name].value, detail=NAMES)
         self._loaded: dict[str, type[Stream[Any]]] = {}
 
     def __getitem__(self, name: str) -> type[Stream[Any]]:
@@ -54,7 +61,7 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
                 raise UnknownStream(name, tuple(self._points))
             try:
                 loaded = point.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise BrokenStream(name, point.value, f"{type(error).__name__}: {error}") from error
             if not (isinstance(loaded, type) and issubclass(loaded, Stream)):
                 raise BrokenStream(name, point.value, "it is no subclass of Stream")
@@ -67,3 +74,12 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
 
     def __len__(self) -> int:
         return len(self._points)
+
+
+def _can_be_named(name: str) -> bool:
+    # It becomes part of the names of directories and actors, and of the configuration.
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError:
+        return False
+    return True

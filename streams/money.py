@@ -14,6 +14,9 @@ import msgspec
 MAX_UNITS: Final = 2**63 - 1
 """Largest amount that a ledger row holds (SQLite's signed 64-bit integer)."""
 
+_MAX_DIGITS: Final = len(str(MAX_UNITS))
+_SHOWN: Final = 40
+
 
 class Asset(msgspec.Struct, frozen=True):
     """Something that is counted: a currency or a coin.
@@ -79,15 +82,28 @@ def parse_amount(text: str, code: str) -> int:
     asset = asset_of(code)
     try:
         value = Decimal(text)
-        units = value.scaleb(asset.scale)
-        exact = units == units.to_integral_value()
     except InvalidOperation:
-        raise AmountError(f"{text!r} is not a decimal amount of {code}") from None
-    if not exact:
-        raise AmountError(f"{text!r} has more than the {asset.scale} decimal places of {code}")
-    if abs(units) > MAX_UNITS:
-        raise AmountError(f"{text!r} {code} is beyond what a ledger row holds")
-    return int(units)
+        raise AmountError(f"{_shown(text)} is not a decimal amount of {code}") from None
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise AmountError(f"{_shown(text)} is not a decimal amount of {code}")
+    if not value:
+        return 0
+    # By its digits, for arithmetic would round what is longer than the decimal context's precision.
+    if value.adjusted() + asset.scale > _MAX_DIGITS:
+        raise AmountError(f"{_shown(text)} {code} is beyond what a ledger row holds")
+    shift = exponent + asset.scale
+    if shift < 0 and any(digits[shift:]):
+        raise AmountError(f"{_shown(text)} has more than the {asset.scale} decimal places of {code}")
+    kept = digits[:shift] if shift < 0 else digits
+    units: int = int("".join(map(str, kept))) * 10 ** max(shift, 0)
+    if units > MAX_UNITS:
+        raise AmountError(f"{_shown(text)} {code} is beyond what a ledger row holds")
+    return -units if sign else units
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
 def format_amount(units: int, code: str) -> str:

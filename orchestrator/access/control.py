@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 from actors import Actor, Request, on
 from orchestrator.access.control_socket import ControlSocket, Statistics
 from orchestrator.access.dispatch import Methods
 from orchestrator.access.openrpc import register_discover
+from orchestrator.release import VERSION
 
 
 class ReadStatistics(Request[Statistics], frozen=True):
@@ -37,7 +37,7 @@ class Control(Actor[ReadStatistics]):
         """Listen."""
         methods = Methods()
         self._register(methods, self)
-        register_discover(methods, title="automate", version=version("automate-everything"))
+        register_discover(methods, title="automate", version=VERSION)
         self._socket = ControlSocket(self._path, methods, group=self._group)
         await self._socket.start()
 

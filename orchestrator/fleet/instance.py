@@ -15,7 +15,7 @@ import structlog
 from actors import Actor, Message, Refusal, Request, on
 from config.saving import write_atomically
 from orchestrator.events import EventBus
-from orchestrator.fleet.record import Record
+from orchestrator.fleet.record import SETTINGS_FILE, Record
 from streams.booking import BookName, LedgerRef
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey, SellsByKey
@@ -74,6 +74,13 @@ class DoesNotSellByKey(Refusal):
 
     def __init__(self, instance: str) -> None:
         super().__init__(f"{instance} does not sell by key")
+
+
+class WrongSettings(ValueError):
+    """An instance's settings on disk are not what its stream takes."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file}: the settings are not valid: {reason}; mend them while the daemon is stopped")
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -219,7 +226,7 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
             directory=self._directory,
             host=around.host,
             port=record.port,
-            settings=msgspec.convert(record.settings, self._kind.settings_type),
+            settings=self._settings(),
             book=around.book,
             ledger=around.ledger,
             log=structlog.get_logger("streams." + record.stream).bind(
@@ -231,6 +238,12 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
             http=around.http,
             secret=around.secret,
         )
+
+    def _settings(self) -> Any:
+        try:
+            return msgspec.convert(self._record.settings, self._kind.settings_type)
+        except msgspec.ValidationError as error:
+            raise WrongSettings(self._directory / SETTINGS_FILE, str(error)) from error
 
     async def _keep_checkpoint(self) -> None:
         while True:

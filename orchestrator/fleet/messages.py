@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from actors import Refusal, Request
+from actors import Message, Refusal, Request
 from config.fleet import Isolation
 from orchestrator.fleet.rollout import Rollout, Strategy
 from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceState, InstanceView
@@ -38,6 +38,10 @@ class Scale(Request[str], frozen=True):
 
     stream: str
     to: int
+
+
+class Reconcile(Message, frozen=True):
+    """The configuration was changed: bring every stream to the count that it names now."""
 
 
 class Command(Request[InstanceView], frozen=True):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from orchestrator.fleet.messages import NotAsAsked
+from orchestrator.fleet.messages import NotAsAsked, NotNow
 from orchestrator.fleet.record import Record, instance_id
 from streams.stream import Stream
 
@@ -24,19 +25,30 @@ class Change(msgspec.Struct, frozen=True):
 def plan_count(
     records: Mapping[str, Record],
     stream: str,
-    kind: type[Stream[Any]],
+    kind: type[Stream[Any]] | None,
     wanted: int,
     *,
     port_base: int,
     overlay: Mapping[str, Any],
+    reserved: Collection[str] = (),
 ) -> Change:
     """Return what brings a stream to `wanted` instances.
 
     Growing takes retired numbers back first, with their ports, keys and logs. Shrinking retires the highest
     numbers: those that came last.
 
+    Args:
+        records: All of the fleet.
+        stream: Whose count changes.
+        kind: Its class; where nothing is added, None will do.
+        wanted: The count.
+        port_base: Ports are taken above this one.
+        overlay: What the settings of new instances are overlaid with.
+        reserved: Ids that are taken, though nothing is known of them.
+
     Raises:
         NotAsAsked: There are not enough ports, or the settings are not valid.
+        NotNow: The stream's own code cannot say how to set its instances up.
     """
     own = sorted((record for record in records.values() if record.stream == stream), key=lambda r: r.number)
     active = [record for record in own if record.active]
@@ -46,35 +58,41 @@ def plan_count(
     missing = wanted - len(active)
     retired = [record for record in own if not record.active][:missing]
     start = [msgspec.structs.replace(record, desired="running") for record in retired]
-    fresh = missing - len(start)
-    if fresh:
-        first = own[-1].number + 1 if own else 1
-        ports = _free_ports(records.values(), port_base, fresh)
-        blueprint = kind.blueprint(first + fresh - 1)
-        for number, port in zip(range(first, first + fresh), ports, strict=True):
-            settings = _overlaid(msgspec.to_builtins(blueprint[number - 1]), overlay)
-            start.append(
-                Record(
-                    id=instance_id(stream, number),
-                    stream=stream,
-                    number=number,
-                    port=port,
-                    settings=validated(kind, settings),
-                )
-            )
+    if missing > len(start):
+        assert kind is not None
+        numbers = _free_numbers(stream, own[-1].number if own else 0, missing - len(start), reserved)
+        ports = _free_ports(records.values(), port_base, len(numbers))
+        blueprint = _blueprint(stream, kind, numbers[-1])
+        for number, port in zip(numbers, ports, strict=True):
+            settings = _validated(stream, kind, _overlaid(blueprint[number - 1], overlay))
+            start.append(Record(instance_id(stream, number), stream, number, port, settings=settings))
     return Change(start=tuple(start))
 
 
-def validated(kind: type[Stream[Any]], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings as the stream's struct says them, defaults filled in.
+def _free_numbers(stream: str, last: int, count: int, reserved: Collection[str]) -> list[int]:
+    free = (number for number in itertools.count(last + 1) if instance_id(stream, number) not in reserved)
+    return list(itertools.islice(free, count))
 
-    Raises:
-        NotAsAsked: They are not valid; says where.
-    """
+
+def _blueprint(stream: str, kind: type[Stream[Any]], count: int) -> list[dict[str, Any]]:
+    try:
+        settings = [msgspec.to_builtins(each) for each in kind.blueprint(count)]
+    except Exception as error:
+        # Anybody's code: it may raise anything, and only its own instances should miss it.
+        raise NotNow(f"the stream {stream!r} cannot make its blueprint: {type(error).__name__}: {error}") from error
+    if len(settings) < count or not all(isinstance(each, dict) for each in settings):
+        raise NotNow(f"the blueprint of the stream {stream!r} does not have the {count} settings that were asked for")
+    return settings
+
+
+def _validated(stream: str, kind: type[Stream[Any]], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as the stream's struct says them, defaults filled in."""
     try:
         converted: dict[str, Any] = msgspec.to_builtins(msgspec.convert(settings, kind.settings_type))
-    except ValueError as error:
-        raise NotAsAsked(f"settings of {kind.name}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise NotAsAsked(f"settings of {stream}: {error}") from error
+    except Exception as error:
+        raise NotNow(f"the stream {stream!r} cannot read its settings: {type(error).__name__}: {error}") from error
     return converted
 
 

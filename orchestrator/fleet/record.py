@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -14,7 +14,7 @@ Desired: TypeAlias = Literal["running", "paused", "stopped", "retired"]
 """What a person wants of an instance. `stopped` by hand stays so. `retired` was scaled away: it is not part of
 the fleet, but its number, port, keys and logs are kept for when the stream grows again."""
 
-_FILE = "settings.json"
+SETTINGS_FILE = "settings.json"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -32,8 +32,8 @@ class Record(msgspec.Struct, frozen=True):
 
     id: str
     stream: str
-    number: int
-    port: int
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     isolation: Isolation = "actor"
     desired: Desired = "running"
     settings: dict[str, Any] = {}
@@ -61,14 +61,14 @@ def save_record(directory: Path, record: Record) -> None:
     """Write a record durably into its instance's directory below `directory`, made 0700 if need be. Blocks."""
     home = directory / record.id
     home.mkdir(mode=0o700, exist_ok=True)
-    write_atomically(home / _FILE, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    write_atomically(home / SETTINGS_FILE, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def load_records(directory: Path) -> tuple[list[Record], list[BrokenRecord]]:
     """Read all records below a directory, in order of their ports. Blocks."""
     records: list[Record] = []
     broken: list[BrokenRecord] = []
-    for file in sorted(directory.glob(f"*/{_FILE}")):
+    for file in sorted(directory.glob(f"*/{SETTINGS_FILE}")):
         try:
             record = msgspec.json.decode(file.read_bytes(), type=Record)
         except (OSError, msgspec.DecodeError) as error:
@@ -76,6 +76,8 @@ def load_records(directory: Path) -> tuple[list[Record], list[BrokenRecord]]:
             continue
         if record.id != file.parent.name:
             broken.append(BrokenRecord(file, f"it says it is {record.id!r}"))
+        elif record.id != instance_id(record.stream, record.number):
+            broken.append(BrokenRecord(file, f"it says it is number {record.number} of {record.stream!r}"))
         else:
             records.append(record)
     records.sort(key=lambda record: record.port)

@@ -10,7 +10,8 @@ import msgspec
 Strategy: TypeAlias = Literal["full", "staged", "canary"]
 
 RolloutState: TypeAlias = Literal["running", "completed", "incomplete"]
-"""`incomplete`: some instances were not ready when it ended; their supervisor goes on trying."""
+"""`incomplete`: some instances were not ready when it ended; their supervisor goes on trying. Or it was
+interrupted, because the deployment manager itself had failed; another rollout takes up what it left."""
 
 
 class Rollout(msgspec.Struct, frozen=True):
@@ -48,5 +49,5 @@ class Rollout(msgspec.Struct, frozen=True):
 
     def ended(self) -> Rollout:
         """Return it at its end."""
-        state: RolloutState = "incomplete" if self.failed else "completed"
+        state: RolloutState = "completed" if self.done == self.total and not self.failed else "incomplete"
         return msgspec.structs.replace(self, state=state, ended_at=datetime.now(UTC))

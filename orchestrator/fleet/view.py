@@ -10,7 +10,8 @@ from actors import ActorVitals, Failure
 from orchestrator.fleet.record import Record
 
 InstanceState: TypeAlias = Literal["starting", "ready", "paused", "stopped", "restarting", "failed", "standby"]
-"""`failed`: its restart budget is exhausted; it cools down for `retry_delay` and then gets a fresh one."""
+"""`failed`: its restart budget is exhausted, and it cools down for `retry_delay` before it gets a fresh one; or it
+could not be started at all, because its stream cannot run here."""
 
 
 class InstanceRow(msgspec.Struct, frozen=True):
@@ -98,11 +99,19 @@ class FleetSummary(msgspec.Struct, frozen=True):
     by_state: dict[InstanceState, int]
 
 
-def state_of(record: Record, vitals: ActorVitals | None) -> InstanceState:
-    """Return what an instance is doing."""
+def state_of(record: Record, vitals: ActorVitals | None, fault: str | None = None) -> InstanceState:
+    """Return what an instance is doing.
+
+    Args:
+        record: What is wanted of it.
+        vitals: Its actor's; None where the supervisor does not know it.
+        fault: What kept it from being given to the supervisor.
+    """
     if vitals is None:
-        # Not known to the supervisor: stopped by hand before the daemon's start, or its turn has not come yet.
-        return "stopped" if record.desired == "stopped" else "starting"
+        # Stopped by hand before the daemon's start, or refused, or its turn has not come yet.
+        if record.desired == "stopped":
+            return "stopped"
+        return "starting" if fault is None else "failed"
     if vitals.condition in ("stopped", "stopping"):
         return "stopped"
     if vitals.condition == "running":

@@ -5,12 +5,14 @@ way. Call `configure` once at start, and `tail` to read what was written.
 """
 
 from orchestrator.logs.console import Console
+from orchestrator.logs.line import Line
 from orchestrator.logs.setup import LogLimits, LogStats, LogSystem, UnknownLevelError, configure
 from orchestrator.logs.tailing import MAX_TAIL_LINES, LogReader, tail
 
 __all__ = [
     "MAX_TAIL_LINES",
     "Console",
+    "Line",
     "LogLimits",
     "LogReader",
     "LogStats",

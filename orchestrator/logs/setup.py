@@ -82,6 +82,7 @@ class LogSystem:
         self._console = console
         self._restore = restore
         self._closed = False
+        self._level = level
         self._standard = StandardLogging(self.submit)
         self._wrapper: type = type("BoundLogger", (structlog.make_filtering_bound_logger(level),), {})
 
@@ -104,6 +105,11 @@ class LogSystem:
         if self._console is not None:
             self._console.submit(line)
 
+    def write(self, line: Line) -> None:
+        """Queue a line that was composed elsewhere, unless its level is below the log's. Never waits."""
+        if line.level >= self._level:
+            self.submit(line)
+
     def set_level(self, level: str) -> None:
         """Log from this level on, loggers that exist already included.
 
@@ -111,6 +117,7 @@ class LogSystem:
             UnknownLevelError: There is no such level.
         """
         number = _level_number(level, "the level of the log")
+        self._level = number
         self._wrapper.__bases__ = (structlog.make_filtering_bound_logger(number),)
         self._standard.set_level(number)
 

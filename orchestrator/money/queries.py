@@ -51,6 +51,8 @@ _BACKWARD_OF_ORIGIN: Final = (
 class BadCursor(Refusal):
     """A cursor that no page of entries gave."""
 
+    rpc_code = -32602
+
     def __init__(self, cursor: str) -> None:
         super().__init__(f"{cursor[:40]!r} is not a cursor that a page of entries gave")
 

@@ -1,4 +1,4 @@
-"""From the wire to a product's request: the query of a GET, or the JSON body of a POST."""
+"""From the wire to a product's request: parameters from the query or a form, or a JSON body."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ _UNKNOWN_FIELD: Final = re.compile(r"^Object contains unknown field `(?P<field>.
 _MISSING_FIELD: Final = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
 
 
-def decode_request(product: Product[ReqT, Any], query: Sequence[tuple[str, str]] | None, body: bytes | None) -> ReqT:
+def decode_request(
+    product: Product[ReqT, Any],
+    query: Sequence[tuple[str, str]] | None,
+    body: bytes | Sequence[tuple[str, str]] | None,
+) -> ReqT:
     """Return the request that a customer sent.
 
     Args:
         product: What is called.
-        query: The decoded parameters of a GET in their order. With a body it must be empty or None.
-        body: The body of a POST; None for a GET.
+        query: The decoded parameters of the query in their order. With a body it must be empty or None.
+        body: A body of JSON, or the decoded parameters of a form; empty or None where there is no body.
 
     Raises:
         MalformedBodyError: The body is not JSON.
         ProductError: The request does not fit: unknown, repeated, missing or wrong fields, by name.
     """
-    if body is not None:
-        if query:
-            raise ProductError("send the parameters in the JSON body or in the query, not in both", query[0][0])
-        return _decode_body(product, body)
-    return _decode_query(product, query or ())
+    if not body:
+        return _decode_parameters(product, query or ())
+    if query:
+        raise ProductError("send the parameters in the body or in the query, not in both", query[0][0])
+    return _decode_body(product, body) if isinstance(body, bytes) else _decode_parameters(product, body)
 
 
 def _decode_body(product: Product[ReqT, Any], body: bytes) -> ReqT:
@@ -49,12 +53,12 @@ def _decode_body(product: Product[ReqT, Any], body: bytes) -> ReqT:
         raise MalformedBodyError("the body is nested too deeply") from None
 
 
-def _decode_query(product: Product[ReqT, Any], query: Sequence[tuple[str, str]]) -> ReqT:
+def _decode_parameters(product: Product[ReqT, Any], parameters: Sequence[tuple[str, str]]) -> ReqT:
     if not product.accepts_query:
-        raise ProductError(f"{product.name} takes a JSON body: send it with POST")
+        raise ProductError(f"{product.name} takes its parameters as a JSON body: send one with POST")
     values: dict[str, str] = {}
     known = product.request.__struct_encode_fields__
-    for name, value in query:
+    for name, value in parameters:
         if name not in known:
             raise ProductError(_unknown(name, known), _short(name))
         if name in values:

@@ -38,6 +38,7 @@ PageName: TypeAlias = Literal["openapi", "docs"]
 
 INVALID: Final = "invalid_request"
 
+_FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 64
 _JSON: Final = JSON_TYPE.decode("ascii")
 _PROBLEM: Final = PROBLEM_TYPE.decode("ascii")
@@ -51,7 +52,7 @@ class Metering(Protocol):
 
     async def serve(self, call: MeteredCall, perform: Perform) -> Answer: ...  # noqa: D102
 
-    def refuse(self, account: Account, code: str) -> None: ...  # noqa: D102
+    async def refuse(self, account: Account, code: str, idempotency_key: str | None) -> None: ...  # noqa: D102
 
     def usage(self, account: Account) -> Usage: ...  # noqa: D102
 
@@ -115,20 +116,15 @@ class Shop:
         try:
             refuse_key_in_query(scope["query_string"])
             account = self._meter.authenticate(headers.get(b"authorization"))
+            sent_key = headers.get(b"idempotency-key")
+            idempotency_key = None if sent_key is None else sent_key.decode("latin-1")
             try:
-                body = None if method == "GET" else await self._body(headers, receive)
-                content = decode_request(offer.product, _parameters(scope["query_string"]), body)
+                query = _parameters(scope["query_string"], "query")
+                body = None if method == "GET" else await self._body(offer.product, headers, receive)
+                content = decode_request(offer.product, query, body)
             except (MalformedRequest, ProductError) as error:
-                return self._refuse_malformed(account, error)
-            key = headers.get(b"idempotency-key")
-            call = MeteredCall(
-                account,
-                method,
-                f"/v1/{name}",
-                content_digest(content),
-                offer.units,
-                None if key is None else key.decode("latin-1"),
-            )
+                return await self._refuse_malformed(account, error, idempotency_key)
+            call = MeteredCall(account, method, f"/v1/{name}", content_digest(content), offer.units, idempotency_key)
             return http_answer(await self._meter.serve(call, lambda: self._perform(offer.product, content)))
         except CallRefused as refusal:
             return http_refusal(refusal)
@@ -149,27 +145,36 @@ class Shop:
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(self._offers)}"
         return problem_answer(404, f"there is no such product here; {hint}", code="unknown_product")
 
-    def _refuse_malformed(self, account: Account, error: MalformedRequest | ProductError) -> HttpAnswer:
+    async def _refuse_malformed(
+        self, account: Account, error: MalformedRequest | ProductError, idempotency_key: str | None
+    ) -> HttpAnswer:
         if isinstance(error, MalformedRequest):
             status, code, extra = error.status, error.code, None
         else:
             status, code = (400, "malformed_json") if isinstance(error, MalformedBodyError) else (422, INVALID)
             extra = {"field": error.field}
-        self._meter.refuse(account, code)
+        await self._meter.refuse(account, code, idempotency_key)
         return problem_answer(status, str(error), code=code, extra=extra)
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Any) -> bytes:
+    async def _body(
+        self, product: AnyProduct, headers: Mapping[bytes, bytes], receive: Any
+    ) -> bytes | list[tuple[str, str]]:
+        """Return a body of JSON, or the parameters of a form; empty where nothing was sent."""
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise MalformedRequest(415, "unsupported_encoding", "send the body without a Content-Encoding")
-        media_type = headers.get(b"content-type", JSON_TYPE).partition(b";")[0].strip().lower()
-        if media_type != JSON_TYPE and not media_type.endswith(b"+json"):
-            raise MalformedRequest(
-                415, "unsupported_media_type", "send JSON, with the header 'Content-Type: application/json'"
-            )
         try:
-            return await read_body(receive, headers.get(b"content-length"), self._limits.max_request_bytes)
+            body = await read_body(receive, headers.get(b"content-length"), self._limits.max_request_bytes)
         except BodyTooLarge as error:
             raise MalformedRequest(413, "body_too_large", str(error)) from error
+        media_type = headers.get(b"content-type", JSON_TYPE).partition(b";")[0].strip().lower()
+        # Many clients call whatever they send a form, so what looks like a JSON object is taken as one.
+        if not body or media_type == JSON_TYPE or media_type.endswith(b"+json") or body.lstrip().startswith(b"{"):
+            return body
+        if media_type == _FORM_TYPE and product.accepts_query:
+            return _parameters(body, "form")
+        raise MalformedRequest(
+            415, "unsupported_media_type", "send JSON, with the header 'Content-Type: application/json'"
+        )
 
     async def _perform(self, product: AnyProduct, content: Any) -> Response:
         now = self._now()
@@ -203,14 +208,14 @@ class MalformedRequest(Exception):
         self.code = code
 
 
-def _parameters(query: bytes) -> list[tuple[str, str]] | None:
-    if not query:
-        return None
+def _parameters(written: bytes, place: Literal["query", "form"]) -> list[tuple[str, str]]:
+    if not written:
+        return []
     try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        return parse_qsl(written.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise MalformedRequest(
             400,
-            "malformed_query",
-            f"the query must be percent-encoded UTF-8 with at most {_MAX_FIELDS} parameters",
+            f"malformed_{place}",
+            f"the {place} must be percent-encoded UTF-8 with at most {_MAX_FIELDS} parameters",
         ) from None

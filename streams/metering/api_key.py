@@ -44,6 +44,11 @@ def is_well_formed(text: str) -> bool:
     return _ALPHABET.issuperset(text[_PREFIX_LENGTH:]) and _checksum(body) == checksum
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text is meant as a key, rather than as the id of one; whole or not."""
+    return text.startswith(tuple(PREFIXES.values()))
+
+
 def digest_of(key: bytes) -> bytes:
     """Return what is kept of a key: its SHA-256."""
     return hashlib.sha256(key, usedforsecurity=True).digest()

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from streams.metering.account import Account
 from streams.metering.answer import Answer, MeteredCall, Proof
 from streams.metering.refusal import (
     CallRefused,
@@ -28,15 +29,15 @@ _PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _OVERHEAD_BYTES: Final = 1024
 
 
-def name_of(call: MeteredCall, idempotency_key: str) -> CallName:
-    """Return what a repetition of this call is recognised by.
+def name_of(account: Account, idempotency_key: str) -> CallName:
+    """Return what a repetition of an account's call is recognised by.
 
     Raises:
         IdempotencyKeyInvalid: The Idempotency-Key is not 1 to 255 printable ASCII characters.
     """
     if _PRINTABLE.fullmatch(idempotency_key) is None:
         raise IdempotencyKeyInvalid
-    return call.account.record.id, idempotency_key
+    return account.record.id, idempotency_key
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):

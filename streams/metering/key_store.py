@@ -13,7 +13,7 @@ import msgspec
 
 from actors import Refusal
 from streams.booking import BookName
-from streams.metering.api_key import digest_of, display_of, new_api_key
+from streams.metering.api_key import digest_of, display_of, is_key, new_api_key
 from streams.metering.key_journal import KeyEvent, KeyRecord, KeyRevoked, append_event, read_journal
 
 MAX_KEYS: Final = 10_000
@@ -25,9 +25,26 @@ MAX_LABEL_LENGTH: Final = 200
 class KeyRefused(Refusal):
     """A key that cannot be made as asked."""
 
+    rpc_code = -32602
+
+
+class TooManyKeys(KeyRefused):
+    """A key that could be made as asked, were there not so many already."""
+
+    rpc_code = -32002
+
+    def __init__(self) -> None:
+        super().__init__(f"there are {MAX_KEYS} keys in force here already: revoke some first")
+
 
 class NoSuchKey(Refusal):
-    """There is no key of that id."""
+    """There is no such key.
+
+    Attributes:
+        key_id: The id that was looked for; of a key, the beginning that people may see.
+    """
+
+    rpc_code = -32001
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"there is no key {key_id!r} here")
@@ -59,7 +76,7 @@ class KeyStore:
         self._now = now
         self._records: dict[str, KeyRecord] = {}
         self._revoked: dict[str, KeyRevoked] = {}
-        self._in_force: dict[bytes, KeyRecord] = {}
+        self._by_digest: dict[bytes, KeyRecord] = {}
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -76,14 +93,14 @@ class KeyStore:
         """Make a key; return it, the only time that it is seen, with its record.
 
         Raises:
-            KeyRefused: There are too many keys, or the label is too long.
+            KeyRefused: There are too many keys (`TooManyKeys`), or the label is too long.
             KeyJournalUnwritable: It could not be stored; there is no such key.
         """
         if len(terms.label) > MAX_LABEL_LENGTH:
             raise KeyRefused(f"a label is at most {MAX_LABEL_LENGTH} characters")
         async with self._writing:
-            if len(self._in_force) >= MAX_KEYS:
-                raise KeyRefused(f"there are {MAX_KEYS} keys in force here already: revoke some first")
+            if len(self) >= MAX_KEYS:
+                raise TooManyKeys
             key = new_api_key(terms.book)
             record = KeyRecord(
                 id=f"key_{secrets.token_hex(8)}",
@@ -95,27 +112,30 @@ class KeyStore:
             await self._write(record)
         return key, record
 
-    async def revoke(self, key_id: str) -> KeyRevoked:
+    async def revoke(self, key: str) -> KeyRevoked:
         """Put a key out of force for ever; doing it again changes nothing.
 
+        Args:
+            key: Its id, or the key itself.
+
         Raises:
-            NoSuchKey: There is no key of that id.
+            NoSuchKey: There is no such key.
             KeyJournalUnwritable: It could not be stored; the key is still in force.
         """
         async with self._writing:
-            if key_id not in self._records:
-                raise NoSuchKey(key_id)
+            key_id = self._id_of(key)
             if key_id not in self._revoked:
                 await self._write(KeyRevoked(id=key_id, revoked_at=self._now()))
             return self._revoked[key_id]
 
     def __len__(self) -> int:
         """Return how many keys are in force."""
-        return len(self._in_force)
+        return len(self._records) - len(self._revoked)
 
     def find(self, digest: bytes) -> KeyRecord | None:
         """Return the record of the key in force that has this digest."""
-        return self._in_force.get(digest)
+        record = self._by_digest.get(digest)
+        return None if record is None or record.id in self._revoked else record
 
     def all(self) -> list[tuple[KeyRecord, datetime | None]]:
         """Return every key's record with the time that it was revoked at, oldest first."""
@@ -123,6 +143,16 @@ class KeyStore:
             (record, revoked.revoked_at if (revoked := self._revoked.get(record.id)) else None)
             for record in self._records.values()
         ]
+
+    def _id_of(self, key: str) -> str:
+        if is_key(key):
+            record = self._by_digest.get(digest_of(key.encode()))
+            if record is None:
+                raise NoSuchKey(display_of(key))
+            return record.id
+        if key not in self._records:
+            raise NoSuchKey(key)
+        return key
 
     async def _write(self, event: KeyEvent) -> None:
         writing = asyncio.ensure_future(asyncio.to_thread(append_event, self._path, event))
@@ -140,7 +170,6 @@ class KeyStore:
     def _apply(self, event: KeyEvent) -> None:
         if isinstance(event, KeyRecord):
             self._records[event.id] = event
-            self._in_force[bytes.fromhex(event.digest)] = event
-        elif (record := self._records.get(event.id)) is not None:
+            self._by_digest[bytes.fromhex(event.digest)] = event
+        elif event.id in self._records:
             self._revoked[event.id] = event
-            self._in_force.pop(bytes.fromhex(record.digest), None)

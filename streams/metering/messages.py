@@ -22,6 +22,10 @@ class ListKeys(Request[tuple[KeyInfo, ...]], frozen=True):
 
 
 class RevokeKey(Request[None], frozen=True):
-    """Put a key out of force for ever."""
+    """Put a key out of force for ever.
+
+    Attributes:
+        id: Its id, or the key itself as it was shown.
+    """
 
     id: str

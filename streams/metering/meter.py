@@ -109,19 +109,26 @@ class Meter:
         try:
             if call.idempotency_key is None:
                 return await self._serve_once(call, perform)
-            return await self._serve_repeatable(call, name_of(call, call.idempotency_key), perform)
+            return await self._serve_repeatable(call, name_of(call.account, call.idempotency_key), perform)
         except CallRefused as refusal:
             self._counted(refusal)
             raise
 
-    def refuse(self, account: Account, code: str) -> None:
+    async def refuse(self, account: Account, code: str, idempotency_key: str | None = None) -> None:
         """Count a request that is malformed. It takes a call out of the rate, so that guessing is not free.
 
         Raises:
+            IdempotencyKeyInvalid: Its Idempotency-Key is malformed too.
+            IdempotencyConflict: Its Idempotency-Key was used before, or is in use.
             RateExceeded: It came too soon.
+            BookingUnavailable: The ledger does not say whether the Idempotency-Key was used.
         """
+        try:
+            await self._refuse_used(account, idempotency_key)
+        except CallRefused as refusal:
+            self._counted(refusal)
+            raise
         self._counts[f"refused_{code}"] += 1
-        account.admit(self._monotonic(), self._now())
 
     def usage(self, account: Account) -> Usage:
         """Return how an account stands."""
@@ -141,6 +148,15 @@ class Meter:
     def restore_unbooked(self, calls: UnbookedCalls) -> None:
         """Take up a former `unbooked_calls`, before the first call is served."""
         self._accounts.restore_unbooked(calls)
+
+    async def _refuse_used(self, account: Account, idempotency_key: str | None) -> None:
+        """Admit a malformed request. What was served was not malformed, so under a used key this is another one."""
+        name = None if idempotency_key is None else name_of(account, idempotency_key)
+        if name is not None and (name in self._flights or self._answers.find(name) is not None):
+            raise IdempotencyConflict
+        account.admit(self._monotonic(), self._now())
+        if idempotency_key is not None and await self._till.find(account.record, _booking_name(idempotency_key)):
+            raise IdempotencyConflict
 
     async def _serve_once(self, call: MeteredCall, perform: Perform) -> Answer:
         now = self._now()
@@ -174,7 +190,7 @@ class Meter:
         record = call.account.record
         now = self._now()
         decision = call.account.admit(self._monotonic(), now)
-        booking_name = f"idem/{call.idempotency_key}"
+        booking_name = _booking_name(name[1])
         if (kept := await self._till.find(record, booking_name)) is None:
             try:
                 response, headers, kept = await self._deliver(
@@ -259,6 +275,10 @@ class Meter:
     def _next_call_id(self) -> str:
         self._serial += 1
         return f"{self._run_id}-{self._serial:x}"
+
+
+def _booking_name(idempotency_key: str) -> str:
+    return f"idem/{idempotency_key}"
 
 
 def _charged(proof: Proof, receipt_id: str | None) -> Headers:

@@ -63,7 +63,7 @@ class IdempotencyKeyInvalid(CallRefused):
     code = "idempotency_key_invalid"
 
     def __init__(self) -> None:
-        super().__init__("the Idempotency-Key must be 1 to 255 printable ASCII characters")
+        super().__init__("the header Idempotency-Key must be 1 to 255 printable ASCII characters")
 
 
 class IdempotencyConflict(CallRefused):

@@ -97,8 +97,11 @@ class SellsByKey(Protocol):
     async def revoke_key(self, key_id: str) -> None:
         """Put a key out of force for ever; doing it again changes nothing.
 
+        Args:
+            key_id: Its id, or the key itself.
+
         Raises:
-            NoSuchKey: There is no key of that id.
+            NoSuchKey: There is no such key.
             KeyJournalUnwritable: It could not be stored; the key is still in force.
         """
         ...

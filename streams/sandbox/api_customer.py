@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -115,8 +116,22 @@ class ApiCustomer(Actor[CallNow]):
     def _read_purse(self) -> str | None:
         try:
             return self._purse.read_text("ascii").strip() or None
-        except (FileNotFoundError, UnicodeDecodeError):
+        except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            self._log.warning("customer.purse_unreadable", reason=str(error))
+            return None
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the URL at which a customer on this machine finds what listens on a host and port."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if address.is_unspecified:
+        host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://{host}:{port}" if address.version == 4 else f"http://[{host}]:{port}"
 
 
 def purchases_of(settings: Mapping[str, Any], examples: Mapping[str, Any]) -> list[Purchase]:

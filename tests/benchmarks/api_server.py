@@ -28,7 +28,7 @@ from actors import ActorSystem
 from orchestrator.booked import BookingNews
 from orchestrator.daemon import SWITCH_INTERVAL_S
 from orchestrator.events import EventBus
-from orchestrator.logs import configure
+from orchestrator.logs import LogSystem, configure
 from orchestrator.money.ledger import Ledger
 from streams.api_services.app import http_app
 from streams.api_services.heavy_work import HeavyWork
@@ -174,11 +174,11 @@ def _context(ledger: LedgerRef, directory: Path) -> StreamContext[ApiServicesSet
     )
 
 
-async def _serve(directory: Path) -> None:
+async def _serve(directory: Path, log: LogSystem) -> None:
     instances = directory / "instances"
     (instances / INSTANCE).mkdir(parents=True)
     async with ActorSystem("benchmark") as system:
-        news = BookingNews(EventBus())
+        news = BookingNews(EventBus(), log.write)
         ledger = await system.spawn(lambda: Ledger(directory / "ledger.sqlite3", instances, news), "ledger")
         stream = ApiServices(_context(ledger, instances / INSTANCE))
         await stream.start()
@@ -202,9 +202,9 @@ async def _serve(directory: Path) -> None:
 
 def main(directory: Path) -> None:
     """Serve until the input ends."""
-    with configure(directory / "daemon.jsonl", instances=directory / "instances", console="off"):
+    with configure(directory / "daemon.jsonl", instances=directory / "instances", console="off") as log:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        uvloop.run(_serve(directory))
+        uvloop.run(_serve(directory, log))
 
 
 if __name__ == "__main__":

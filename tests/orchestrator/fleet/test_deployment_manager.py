@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors import ActorStopped
+from actors import ActorStopped, FindChild, WhichChildren
+from config.errors import SaveError
+from config.fleet import Fleet, StreamPlan
 from orchestrator.fleet.messages import (
     Command,
     CreateInstanceKey,
@@ -21,10 +23,11 @@ from orchestrator.fleet.messages import (
     NotAsAsked,
     NotFound,
     NotNow,
+    Reconcile,
     Scale,
     Summarise,
 )
-from orchestrator.fleet.record import load_records
+from orchestrator.fleet.record import Record, load_records, save_record
 from tests.orchestrator.fleet.fakes import FleetUnderTest, Stall
 
 
@@ -123,7 +126,11 @@ async def test_a_deployment_adds_instances_with_settings_of_their_own(tmp_path: 
         (Deploy("stall", 1, strategy="canary"), NotNow, "canary"),
         (Deploy("stall", 1, isolation="process"), NotNow, "process"),
         (Deploy("broken", 1), NotNow, "no.such.module"),
+        (Deploy("careless", 1), NotNow, "ZeroDivisionError: of no use"),
+        (Deploy("stall", 10**9), NotAsAsked, "10000"),
         (Scale("stall", 10_001), NotAsAsked, "10000"),
+        (Scale("stall", -1), NotAsAsked, "10000"),
+        (Scale("stal", 0), NotFound, "no stream 'stal'"),
         (Command("stall-009", "stop"), NotFound, "stall-009"),
         (GetRollout("rollout-9999"), NotFound, "rollout-9999"),
         (CreateInstanceKey("stall-001"), Exception, "does not sell by key"),
@@ -141,10 +148,12 @@ async def test_what_cannot_be_done_is_refused_with_the_reason_and_changes_nothin
 
 
 async def test_a_stream_that_is_broken_does_not_keep_the_others_from_starting(tmp_path: Path) -> None:
-    fleet = FleetUnderTest(tmp_path, broken=2, stall=1)
+    fleet = FleetUnderTest(tmp_path, broken=2, careless=2, stall=1)
     async with fleet.running():
         refused = await fleet.until("fleet.stream_refused", stream="broken")
         assert "no.such.module" in refused["reason"]
+        refused = await fleet.until("fleet.stream_refused", stream="careless")
+        assert "blueprint" in refused["reason"]
         await fleet.until("instance.ready", instance="stall-001")
 
 
@@ -285,3 +294,206 @@ async def test_a_stopped_fleet_refuses_at_once(tmp_path: Path) -> None:
         await fleet.until("rollout.completed")
     with pytest.raises(ActorStopped):
         await fleet.manager.ask(Summarise(), 5)
+
+
+def _named(**plans: StreamPlan) -> Fleet:
+    return Fleet(port_base=7000, chaos=True, streams=plans)
+
+
+async def _restart_manager(fleet: FleetUnderTest) -> None:
+    fleet.events.clear()
+    fleet.manager._cell.fail(RuntimeError("the manager itself"))
+    await fleet.until("service.restarted", actor="/deployment_manager")
+
+
+async def test_a_manager_that_failed_while_it_scaled_down_leaves_no_instance_that_nobody_knows(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=2)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        # As it is when the record is stored, and the instance still runs.
+        fleet.fleet = _named(stall=StreamPlan(count=1))
+        retired = Record("stall-002", "stall", 2, 7002, desired="retired", settings={"name": "stall 2"})
+        await asyncio.to_thread(save_record, tmp_path / "instances", retired)
+        await _restart_manager(fleet)
+        left = await fleet.instances.ask(WhichChildren(), 5)
+        assert [child.path for child in left] == ["/instances/stall-001"]
+
+
+async def test_what_was_stopped_is_stopped_by_the_next_manager_if_the_former_one_could_not(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        stopped = Record("stall-001", "stall", 1, 7001, desired="stopped", settings={"name": "stall 1"})
+        await asyncio.to_thread(save_record, tmp_path / "instances", stopped)
+        await _restart_manager(fleet)
+        await fleet.until("instance.stopped", instance="stall-001")
+        assert (await fleet.manager.ask(Summarise(), 5)).by_state == {"stopped": 1}
+
+
+async def test_an_instance_goes_by_what_is_wanted_now_whichever_manager_deployed_it(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        await _restart_manager(fleet)
+        await fleet.until("rollout.completed")
+        await fleet.manager.ask(Command("stall-001", "pause"), 5)
+        await fleet.manager.ask(Disturb("stall-001", "crash"), 5)
+        await fleet.until("instance.restarted", instance="stall-001")
+        view = await fleet.manager.ask(GetInstance("stall-001"), 5)
+        assert (view.state, view.ready) == ("paused", False)
+
+
+async def test_rollouts_of_a_failed_manager_end_and_their_numbers_are_not_used_again(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, sluggish=1)
+    async with fleet.running():
+        first = (await fleet.until("rollout.started"))["rollout"]
+        await _restart_manager(fleet)
+        ended = await fleet.until("rollout.incomplete", rollout=first)
+        assert (ended["done"], ended["failed"]) == (0, {})
+        assert (await fleet.manager.ask(GetRollout(first), 5)).state == "incomplete"
+        assert (await fleet.until("rollout.started"))["rollout"] != first
+
+
+async def test_a_stream_that_is_not_named_any_more_does_not_run_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=2)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+    fleet.fleet = _named()
+    Stall.lives.clear()
+    async with fleet.running():
+        assert (await fleet.manager.ask(Summarise(), 5)).total == 0
+    assert Stall.lives == {}
+    fleet.fleet = _named(stall=StreamPlan(count=2))
+    fleet.events.clear()
+    async with fleet.running():
+        await fleet.until("rollout.completed", done=2)
+        rows = (await fleet.manager.ask(ListInstances(), 5)).items
+        assert [(row.id, row.port) for row in rows] == [("stall-001", 7001), ("stall-002", 7002)]
+
+
+async def test_instances_of_a_stream_that_must_not_run_here_are_shown_as_failed_with_the_reason(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+    Stall.lives.clear()
+    fleet.events.clear()
+    fleet.fleet = _named(stall=StreamPlan(count=1, isolation="process"))
+    async with fleet.running():
+        await fleet.until("rollout.incomplete")
+        (row,) = (await fleet.manager.ask(ListInstances(state="failed"), 5)).items
+        assert "isolation by process" in (row.last_failure or "")
+        assert "isolation by process" in (await fleet.manager.ask(GetInstance("stall-001"), 5)).health
+        for asked in (Command("stall-001", "start"), Command("stall-001", "restart"), Scale("stall", 2)):
+            with pytest.raises(NotNow, match="isolation by process"):
+                await fleet.manager.ask(asked, 5)
+        assert await fleet.instances.ask(FindChild("stall-001"), 5) is None
+        assert Stall.lives == {}
+        # Once it may run, a person can start it.
+        fleet.fleet = _named(stall=StreamPlan(count=1))
+        assert (await fleet.manager.ask(Command("stall-001", "start"), 5)).state == "ready"
+
+
+async def test_a_count_that_changes_in_the_configuration_is_followed(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        for count in (3, 2):
+            fleet.events.clear()
+            await fleet.keep_count("stall", count)
+            fleet.manager.tell(Reconcile())
+            await fleet.until("rollout.completed")
+            assert (await fleet.manager.ask(Summarise(), 5)).by_state == {"ready": count}
+        fleet.events.clear()
+        fleet.manager.tell(Reconcile())
+        await fleet.manager.ask(Scale("stall", 2), 5)
+        assert fleet.names().count("rollout.started") == 1
+
+
+async def test_counts_of_one_run_do_not_follow_the_configuration(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=5)
+    fleet.counts = {"stall": 1}
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        fleet.manager.tell(Reconcile())
+        await fleet.manager.ask(Command("stall-001", "restart"), 5)
+        assert (await fleet.manager.ask(Summarise(), 5)).total == 1
+
+
+async def test_a_count_that_cannot_be_stored_changes_nothing(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        fleet.refuses_counts = SaveError(tmp_path / "fleet_config.json", OSError(28, "No space left on device"))
+        with pytest.raises(NotNow, match="No space left"):
+            await fleet.manager.ask(Scale("stall", 3), 5)
+        assert (await fleet.manager.ask(Summarise(), 5)).total == 1
+        assert not (tmp_path / "instances" / "stall-002").exists()
+
+
+async def test_records_that_cannot_be_stored_take_the_count_back(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        (tmp_path / "instances" / "stall-002").write_text("a file where a directory should be")
+        with pytest.raises(NotNow, match="stall-002.*cannot be stored"):
+            await fleet.manager.ask(Scale("stall", 2), 5)
+        assert fleet.fleet.streams["stall"].count == 1
+        assert (await fleet.manager.ask(Summarise(), 5)).by_state == {"ready": 1}
+
+
+async def test_the_number_of_a_broken_record_is_left_alone(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=2)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+    broken = tmp_path / "instances" / "stall-002" / "settings.json"
+    broken.write_text("{")
+    fleet.events.clear()
+    async with fleet.running():
+        await fleet.until("instance.ready", instance="stall-003")
+        assert (await fleet.manager.ask(Summarise(), 5)).total == 2
+    assert broken.read_text() == "{"
+
+
+async def test_an_instance_that_takes_long_to_start_can_be_stopped_meanwhile(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, sluggish=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        await fleet.manager.ask(Command("sluggish-001", "stop"), 5)
+        starting = fleet.manager.ask(Command("sluggish-001", "start"), 60)
+        await _second(fleet)
+        began = fleet.system.loop.time()
+        assert (await fleet.manager.ask(Command("sluggish-001", "stop"), 15)).state == "stopped"
+        assert fleet.system.loop.time() - began < 10
+        with pytest.raises(NotNow):
+            await starting
+
+
+async def test_an_instance_that_is_paused_while_it_starts_is_paused_when_it_has(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, sluggish=1)
+    async with fleet.running():
+        await fleet.until("instance.started")
+        assert (await fleet.manager.ask(Command("sluggish-001", "pause"), 5)).state == "starting"
+        await fleet.until("rollout.completed")
+        view = await fleet.manager.ask(GetInstance("sluggish-001"), 5)
+        assert (view.state, view.ready) == ("paused", False)
+
+
+async def test_a_crowd_that_disturbs_a_frozen_instance_does_the_manager_no_harm(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running():
+        await fleet.until("rollout.completed")
+        answers = [fleet.manager.ask(Disturb("stall-001", "freeze"), 5) for _ in range(300)]
+        ended = await asyncio.gather(*answers, return_exceptions=True)
+        assert {type(error) for error in ended} == {type(None), NotNow}
+        assert "service.crashed" not in fleet.names()
+
+
+async def test_settings_on_disk_that_the_stream_does_not_take_are_named_with_their_file(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    wrong = Record("stall-001", "stall", 1, 7001, settings={"name": "stall 1", "price": "high"})
+    (tmp_path / "instances").mkdir()
+    await asyncio.to_thread(save_record, tmp_path / "instances", wrong)
+    async with fleet.running():
+        failed = (await fleet.until("rollout.incomplete"))["failed"]["stall-001"]
+        assert str(tmp_path / "instances" / "stall-001" / "settings.json") in failed
+        assert "$.price" in failed

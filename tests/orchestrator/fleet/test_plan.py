@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.fleet.messages import NotAsAsked
+from orchestrator.fleet.messages import NotAsAsked, NotNow
 from orchestrator.fleet.plan import HIGHEST_PORT, Change, plan_count
 from orchestrator.fleet.record import Record
-from tests.orchestrator.fleet.fakes import Stall
+from tests.orchestrator.fleet.fakes import Careless, Stall, StallSettings
 
 Records = dict[str, Record]
 
@@ -67,3 +67,21 @@ def test_an_overlay_changes_what_it_names_and_is_validated() -> None:
 def test_more_instances_than_ports_are_refused() -> None:
     with pytest.raises(NotAsAsked, match="free ports"):
         plan({}, 2, base=HIGHEST_PORT - 1)
+
+
+def test_ids_that_are_reserved_are_passed_over() -> None:
+    change = plan_count({}, "stall", Stall, 2, port_base=7000, overlay={}, reserved={"stall-001", "stall-003"})
+    assert [record.id for record in change.start] == ["stall-002", "stall-004"]
+    assert [record.settings["name"] for record in change.start] == ["stall 2", "stall 4"]
+
+
+def test_a_blueprint_that_fails_or_is_too_short_is_the_streams_own_fault() -> None:
+    class Short(Stall):
+        @classmethod
+        def blueprint(cls, n: int) -> list[StallSettings]:
+            return [StallSettings("the only one")]
+
+    with pytest.raises(NotNow, match="'careless' cannot make its blueprint: ZeroDivisionError"):
+        plan_count({}, "careless", Careless, 1, port_base=7000, overlay={})
+    with pytest.raises(NotNow, match="does not have the 2 settings"):
+        plan_count({}, "short", Short, 2, port_base=7000, overlay={})

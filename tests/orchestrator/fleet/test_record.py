@@ -36,3 +36,18 @@ def test_what_is_no_record_is_named_with_its_file_and_a_remedy(tmp_path: Path) -
     _, broken = load_records(tmp_path)
     assert str(file) in str(broken[0])
     assert "move" in str(broken[0])
+
+
+def test_a_record_whose_id_is_not_its_stream_and_number_is_broken(tmp_path: Path) -> None:
+    save_record(tmp_path, Record("stall-001", "other", 1, 7001))
+    save_record(tmp_path, Record("stall-002", "stall", 3, 7002))
+    records, broken = load_records(tmp_path)
+    assert not records
+    assert "of 'other'" in str(broken[0])
+    assert "number 3" in str(broken[1])
+
+
+def test_a_port_that_there_is_not_is_named(tmp_path: Path) -> None:
+    save_record(tmp_path, Record("stall-001", "stall", 1, 70_000))
+    (broken,) = load_records(tmp_path)[1]
+    assert "$.port" in str(broken)

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from streams.stream import Limits, StreamContext
 from tests.streams.ledgers import LedgerBench, open_ledger
 
 IBAN = "/v1/iban?value=DE89370400440532013000"
+FORM = "application/x-www-form-urlencoded"
 SETTINGS = ApiServicesSettings(
     title="Checks",
     tagline="Is it valid?",
@@ -252,6 +253,58 @@ async def test_an_idempotency_key_covers_the_path_and_the_method(tmp_path: Path)
         assert (await customer.ask(IBAN, key, idempotency_key="x" * 256)).status == 400
 
 
+def malformed(customer: Customer, key: str, **headers: str) -> list[Awaitable[Reply]]:
+    """Return requests that no product could be called with, for various reasons."""
+    return [
+        customer.ask("/v1/iban", key, **headers),
+        customer.ask("/v1/iban?" + "&".join("a=b" for _ in range(65)), key, **headers),
+        customer.ask("/v1/iban", key, method="POST", data=b"{", **headers),
+        customer.ask("/v1/iban", key, method="POST", body={"valu": "x"}, **headers),
+        customer.ask("/v1/iban", key, method="POST", data=b"a=b", content_type="text/plain", **headers),
+    ]
+
+
+async def test_a_used_idempotency_key_is_a_conflict_also_for_a_malformed_request(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        assert (await customer.ask(IBAN, key, idempotency_key="k")).status == 200
+        kept = await asyncio.gather(*malformed(customer, key, idempotency_key="k"))
+    async with open_shop(tmp_path) as customer:
+        booked = await asyncio.gather(*malformed(customer, key, idempotency_key="k"))
+        assert [reply.status for reply in kept + booked] == [409] * 10
+        assert {reply.problem()["code"] for reply in kept + booked} == {"idempotency_conflict"}
+        assert (await customer.ask(IBAN, key, idempotency_key="k")).headers["idempotent-replayed"] == "true"
+        assert await customer.booked() == ["0.002"]
+
+
+async def test_a_malformed_request_does_not_use_its_idempotency_key_up(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        for _ in range(2):
+            refused = await asyncio.gather(*malformed(customer, key, idempotency_key="k"))
+            assert [reply.status for reply in refused] == [422, 400, 400, 422, 415]
+        response = await customer.ask(IBAN, key, idempotency_key="k")
+        assert (response.status, "idempotent-replayed" in response.headers) == (200, False)
+
+
+@pytest.mark.parametrize("path", [IBAN, "/v1/iban"])
+async def test_an_empty_idempotency_key_is_refused_by_the_name_of_its_header(tmp_path: Path, path: str) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        for written in ("", " "):
+            reader, writer = await asyncio.open_connection("127.0.0.1", customer.shop.port)
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"
+            writer.write(f"{head}Idempotency-Key:{written}\r\n\r\n".encode())
+            answer = (await reader.read()).decode()
+            writer.close()
+            await writer.wait_closed()
+            assert answer.startswith("HTTP/1.1 400 ")
+            problem = json.loads(answer.partition("\r\n\r\n")[2])
+            assert problem["code"] == "idempotency_key_invalid"
+            assert "Idempotency-Key" in problem["detail"]
+        assert await customer.booked() == []
+
+
 async def test_concurrent_calls_with_one_idempotency_key_are_booked_once(tmp_path: Path) -> None:
     async with open_shop(tmp_path) as customer:
         key = await customer.key()
@@ -310,6 +363,53 @@ async def test_a_failed_request_is_explained_and_not_charged(tmp_path: Path) -> 
             assert response.problem()["code"] == code
         assert await customer.booked() == []
         assert (await customer.ask(IBAN, key)).status == 200
+
+
+async def test_a_post_without_a_body_takes_the_parameters_from_the_query(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        get = await customer.ask(IBAN, key)
+        for media_type in ("application/json", FORM, "text/plain"):
+            post = await customer.ask(IBAN, key, method="POST", data=b"", content_type=media_type)
+            assert (post.status, post.body) == (200, get.body)
+        nothing = await customer.ask("/v1/iban", key, method="POST")
+        assert (nothing.status, nothing.problem()["field"]) == (422, "value")
+        both = await customer.ask(IBAN, key, method="POST", body={"value": "x"})
+        assert (both.status, both.problem()["field"]) == (422, "value")
+        assert await customer.booked() == ["0.002"] * 4
+
+
+@pytest.mark.parametrize("media_type", [FORM, f"{FORM}; charset=utf-8", "text/plain", "application/octet-stream"])
+async def test_a_json_object_is_taken_whatever_it_is_called(tmp_path: Path, media_type: str) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+        data = b' \r\n{"value": "DE89370400440532013000"}'
+        response = await customer.ask("/v1/iban", key, method="POST", data=data, content_type=media_type)
+        assert (response.status, response.json()["valid"]) == (200, True)
+        broken = await customer.ask("/v1/iban", key, method="POST", data=b'{"value"', content_type=media_type)
+        assert (broken.status, broken.problem()["code"]) == (400, "malformed_json")
+
+
+async def test_a_form_is_taken_where_a_query_would_be(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as customer:
+        key = await customer.key()
+
+        async def send(path: str, data: bytes) -> Reply:
+            return await customer.ask(path, key, method="POST", data=data, content_type=FORM)
+
+        spaced = await send("/v1/iban", b"value=DE89+3704%200044+0532+0130+00")
+        assert (spaced.status, spaced.json()["valid"]) == (200, True)
+        refused = [
+            (422, "invalid_request", await send("/v1/iban", b"valu=x")),
+            (422, "invalid_request", await send("/v1/iban", b"value=x&value=y")),
+            (422, "invalid_request", await send(IBAN, b"value=x")),
+            (400, "malformed_form", await send("/v1/iban", b"value=%ff")),
+            (400, "malformed_form", await send("/v1/iban", b"&".join([b"a=b"] * 65))),
+            (415, "unsupported_media_type", await send("/v1/readable", b"html=x")),
+        ]
+        for status, code, response in refused:
+            assert (response.status, response.problem()["code"]) == (status, code)
+        assert await customer.booked() == ["0.002"]
 
 
 async def test_a_body_that_is_too_large_is_refused_declared_or_not(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_body_that_does_not_fit_is_explained(body: bytes, field: str | None, d
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b'{"value":"\xff"}', b'{"value":"\\ud800"}', b"value=x", b'{"value":"x"} x']
+    "body", [b" ", b"{", b'{"value":"\xff"}', b'{"value":"\\ud800"}', b"value=x", b'{"value":"x"} x']
 )
 def test_a_body_that_is_not_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="not JSON"):
@@ -90,9 +90,23 @@ def test_a_body_nested_without_end_is_malformed() -> None:
         decode_request(JSONSCHEMA_PRODUCT, None, body)
 
 
-def test_parameters_stand_in_one_place_only() -> None:
+@pytest.mark.parametrize("body", [b'{"value":"x"}', [("value", "x")]])
+def test_parameters_stand_in_one_place_only(body: bytes | list[tuple[str, str]]) -> None:
     with pytest.raises(ProductError, match="not in both"):
-        decode_request(IBAN_PRODUCT, [("value", "x")], b'{"value":"x"}')
+        decode_request(IBAN_PRODUCT, [("value", "x")], body)
+
+
+def test_without_a_body_the_query_has_the_parameters() -> None:
+    assert decode_request(IBAN_PRODUCT, [("value", "x")], b"") == IbanRequest("x")
+    assert decode_request(IBAN_PRODUCT, [("value", "x")], []) == IbanRequest("x")
+
+
+def test_a_form_is_converted_like_a_query() -> None:
+    form = [("expression", "* * * * *"), ("count", "3")]
+
+    assert decode_request(CRON_PRODUCT, [], form) == decode_request(CRON_PRODUCT, form, None)
+    with pytest.raises(ProductError, match="did you mean 'value'"):
+        decode_request(IBAN_PRODUCT, None, [("vaule", "x")])
 
 
 def test_a_product_without_query_asks_for_a_body() -> None:

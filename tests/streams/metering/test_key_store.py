@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.metering import key_journal
-from streams.metering.api_key import digest_of
+from streams.metering import key_journal, key_store
+from streams.metering.api_key import digest_of, new_api_key
 from streams.metering.key_journal import KeyJournalDamaged, KeyJournalUnwritable
-from streams.metering.key_store import KeyRefused, KeyStore, KeyTerms, NoSuchKey
+from streams.metering.key_store import KeyRefused, KeyStore, KeyTerms, NoSuchKey, TooManyKeys
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TERMS = KeyTerms(book="paper", plan="basic", label="shop", rate_per_s=10.0, burst=20, quota=500, credit=None, own=False)
@@ -69,6 +69,44 @@ async def test_a_revoked_key_is_out_of_force_also_after_a_restart(path: Path) ->
 async def test_revoking_an_unknown_key_is_refused_by_name(path: Path) -> None:
     with pytest.raises(NoSuchKey, match="key_unknown"):
         await (await store_at(path)).revoke("key_unknown")
+
+
+async def test_a_key_is_revoked_by_itself_as_by_its_id(path: Path) -> None:
+    store = await store_at(path)
+    key, record = await store.create(TERMS)
+    other, _ = await store.create(TERMS)
+    revoked = await store.revoke(key)
+    assert (revoked.id, revoked.revoked_at, len(store)) == (record.id, NOW, 1)
+    assert await store.revoke(key) == await store.revoke(record.id) == revoked
+    assert path.read_bytes().count(b"\n") == 3
+    assert key not in path.read_text()
+    again = await store_at(path)
+    assert again.find(digest_of(key.encode())) is None
+    assert again.find(digest_of(other.encode())) is not None
+    assert await again.revoke(key) == revoked
+
+
+async def test_a_key_that_is_not_here_is_refused_without_showing_it(path: Path) -> None:
+    store = await store_at(path)
+    key, record = await store.create(TERMS)
+    for unknown in (new_api_key("paper"), new_api_key("live"), key[:-1], "ak_test_é"):
+        with pytest.raises(NoSuchKey) as refused:
+            await store.revoke(unknown)
+        assert len(unknown) < 12 or unknown not in str(refused.value)
+    assert store.find(bytes.fromhex(record.digest)) == record
+
+
+async def test_more_keys_than_there_may_be_are_refused_until_one_is_revoked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_store, "MAX_KEYS", 2)
+    store = await store_at(path)
+    first, _ = await store.create(TERMS)
+    await store.create(TERMS)
+    with pytest.raises(TooManyKeys, match="2 keys in force"):
+        await store.create(TERMS)
+    await store.revoke(first)
+    await store.create(TERMS)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 150])

@@ -562,10 +562,41 @@ async def test_the_funnel_tells_every_step_and_every_refusal(tmp_path: Path) -> 
 async def test_a_malformed_request_takes_a_call_out_of_the_rate(tmp_path: Path) -> None:
     async with open_shop(tmp_path) as shop:
         account = await shop.account(rate_per_s=1.0, burst=1)
-        shop.meter.refuse(account, "invalid")
+        await shop.meter.refuse(account, "invalid")
         with pytest.raises(RateExceeded):
-            shop.meter.refuse(account, "invalid")
-        assert shop.meter.funnel()["refused_invalid"] == 2
+            await shop.meter.refuse(account, "invalid")
+        funnel = shop.meter.funnel()
+        assert (funnel["refused_invalid"], funnel["refused_rate_exceeded"]) == (1, 1)
+
+
+async def test_a_malformed_request_meets_a_used_idempotency_key_wherever_it_is_known(tmp_path: Path) -> None:
+    proceed = asyncio.Event()
+
+    async def wait() -> Response:
+        await proceed.wait()
+        return Response(200, "text/plain", b"done")
+
+    async with open_shop(tmp_path) as shop:
+        key, _ = await shop.keys.create(TERMS)
+        account = shop.meter.authenticate(f"Bearer {key}".encode())
+        first = asyncio.create_task(shop.call(account, "a", idempotency_key="k", perform=wait))
+        await asyncio.sleep(0)
+        with pytest.raises(IdempotencyConflict):
+            await shop.meter.refuse(account, "invalid", "k")
+        proceed.set()
+        await first
+        with pytest.raises(IdempotencyConflict):
+            await shop.meter.refuse(account, "invalid", "k")
+        await shop.meter.refuse(account, "invalid", "unused")
+        await shop.meter.refuse(await shop.account(), "invalid", "k")
+        with pytest.raises(IdempotencyKeyInvalid):
+            await shop.meter.refuse(account, "invalid", "")
+    async with open_shop(tmp_path) as shop:
+        account = shop.meter.authenticate(f"Bearer {key}".encode())
+        with pytest.raises(IdempotencyConflict):
+            await shop.meter.refuse(account, "invalid", "k")
+        assert await shop.booked() == ["api.call"]
+        assert "refused_invalid" not in shop.meter.funnel()
 
 
 async def test_keys_of_the_live_book_are_booked_there(tmp_path: Path) -> None:
