@@ -46,6 +46,9 @@ SWITCH_INTERVAL_S = 0.001
 """The loop shares the interpreter with the ledger's thread and the products' threads. At Python's usual 5 ms, each
 turn of the loop could wait that long for a thread that computes."""
 
+SAME_SIGNAL_S = 0.3
+"""A signal that comes this soon after another is the same one."""
+
 SERVICES = frozenset({"deployment_manager"})
 """Of the services that `unified_dashboard_config.json` may name, those that this version has."""
 
@@ -157,6 +160,7 @@ class _Process:
         self._http = HttpClient()
         self._state: DaemonState = "starting"
         self._asked_by = ""
+        self._signalled_at = float("-inf")
         self._reloads: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
         self._fleet: ActorRef[Any] | None = None
@@ -282,6 +286,11 @@ class _Process:
         loop = asyncio.get_running_loop()
 
         def stop(name: str) -> None:
+            # Programs such as `timeout` signal the process and then its group: that is one wish, told twice.
+            again_after_s = monotonic() - self._signalled_at
+            self._signalled_at = monotonic()
+            if name == self._asked_by and again_after_s < SAME_SIGNAL_S:
+                return
             if self._stopping.is_set() and self._asked_by.startswith("SIG"):
                 _log.warning("daemon.second_signal", signal=name)
                 main.cancel()

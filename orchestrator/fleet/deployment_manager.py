@@ -161,7 +161,7 @@ class DeploymentManager(
             if not 0 <= to <= MAX_COUNT:
                 raise NotAsAsked(f"a stream has from 0 to {MAX_COUNT} instances, not {to}")
             former = self._fleet().streams.get(stream, StreamPlan(count=0))
-            change = await self._plan(stream, to, {**former.settings, **settings}, kind)
+            change = await self._plan(stream, to, former.settings, kind, settings)
             await self._keep_wanted(stream, to)
             try:
                 await self._keep(change)
@@ -197,7 +197,12 @@ class DeploymentManager(
                     self._begin_change(stream, change)
 
     async def _plan(
-        self, stream: str, wanted: int, overlay: dict[str, Any], kind: type[Stream[Any]] | None = None
+        self,
+        stream: str,
+        wanted: int,
+        overlay: dict[str, Any],
+        kind: type[Stream[Any]] | None = None,
+        asked: dict[str, Any] | None = None,
     ) -> Change:
         if kind is None and wanted > len(self._roster.of_stream(stream)):
             kind = await self._kind(stream)
@@ -210,6 +215,7 @@ class DeploymentManager(
             wanted,
             port_base=self._fleet().port_base,
             overlay=overlay,
+            asked=asked,
             reserved=self._roster.broken,
         )
 
@@ -289,7 +295,9 @@ class DeploymentManager(
         return self.context.answer_later(self._list, message, _port_of(message.cursor))
 
     async def _list(self, message: messages.ListInstances, after: int) -> InstancePage:
-        limit = min(max(message.limit, 1), _PAGE)
+        if message.limit < 1:
+            raise NotAsAsked(f"limit must be at least 1, not {message.limit}")
+        limit = min(message.limit, _PAGE)
         rows: list[InstanceRow] = []
         records = sorted(self._roster.records.values(), key=lambda record: record.port)
         for place, record in enumerate(records):

@@ -30,6 +30,7 @@ def plan_count(
     *,
     port_base: int,
     overlay: Mapping[str, Any],
+    asked: Mapping[str, Any] | None = None,
     reserved: Collection[str] = (),
 ) -> Change:
     """Return what brings a stream to `wanted` instances.
@@ -44,6 +45,7 @@ def plan_count(
         wanted: The count.
         port_base: Ports are taken above this one.
         overlay: What the settings of new instances are overlaid with.
+        asked: What the settings of all that start are overlaid with, those that come back included.
         reserved: Ids that are taken, though nothing is known of them.
 
     Raises:
@@ -58,13 +60,19 @@ def plan_count(
     missing = wanted - len(active)
     retired = [record for record in own if not record.active][:missing]
     start = [msgspec.structs.replace(record, desired="running") for record in retired]
+    if asked:
+        assert kind is not None
+        start = [
+            msgspec.structs.replace(record, settings=_validated(stream, kind, _overlaid(record.settings, asked)))
+            for record in start
+        ]
     if missing > len(start):
         assert kind is not None
         numbers = _free_numbers(stream, own[-1].number if own else 0, missing - len(start), reserved)
         ports = _free_ports(records.values(), port_base, len(numbers))
         blueprint = _blueprint(stream, kind, numbers[-1])
         for number, port in zip(numbers, ports, strict=True):
-            settings = _validated(stream, kind, _overlaid(blueprint[number - 1], overlay))
+            settings = _validated(stream, kind, _overlaid(_overlaid(blueprint[number - 1], overlay), asked or {}))
             start.append(Record(instance_id(stream, number), stream, number, port, settings=settings))
     return Change(start=tuple(start))
 

@@ -85,3 +85,12 @@ def test_a_blueprint_that_fails_or_is_too_short_is_the_streams_own_fault() -> No
         plan_count({}, "careless", Careless, 1, port_base=7000, overlay={})
     with pytest.raises(NotNow, match="does not have the 2 settings"):
         plan_count({}, "short", Short, 2, port_base=7000, overlay={})
+
+
+def test_what_comes_back_takes_the_settings_that_are_asked_for() -> None:
+    records = applied({}, plan({}, 2))
+    records = applied(records, plan(records, 1))
+    change = plan_count(records, "stall", Stall, 3, port_base=7000, overlay={"price": 5}, asked={"price": 9})
+    assert [(record.id, record.settings["price"]) for record in change.start] == [("stall-002", 9), ("stall-003", 9)]
+    back = plan_count(records, "stall", Stall, 2, port_base=7000, overlay={"price": 5}).start
+    assert [record.settings["price"] for record in back] == [1]
