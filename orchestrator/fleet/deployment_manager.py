@@ -32,6 +32,9 @@ MAX_COUNT = 10_000
 
 NO_PROCESSES = "isolation by process is not part of this version; use 'actor'"
 
+_TOLD = {"pause": "instance.paused", "resume": "instance.resumed", "restart": "instance.restarted"}
+"""What is told of commands; of the others, the instance's own actor tells."""
+
 _ASK_S = 2.0
 _PAGE = 1000
 
@@ -251,9 +254,8 @@ class DeploymentManager(
             await self._operations.act(instance, action)
         except StartFailed as error:
             raise NotNow(f"{error}; it is tried again, as its restart budget allows") from error
-        if action in ("pause", "resume"):
-            stream = self._roster.active(instance).stream
-            self._events.publish(f"instance.{action}d", instance=instance, stream=stream)
+        if (event := _TOLD.get(action)) is not None:
+            self._events.publish(event, instance=instance, stream=self._roster.active(instance).stream, by="hand")
         return await self._view(instance)
 
     @on(messages.Disturb)

@@ -113,8 +113,6 @@ class Operations:
             starting = await (self._start(record) if action == "start" else self._restart(record))
         # As above: a later command for it takes over from this one.
         await starting
-        if action == "restart":
-            self._events.publish("instance.restarted", instance=instance, stream=record.stream, by="hand")
 
     async def adopt(self) -> list[tuple[str, ActorError]]:
         """Take up what the supervisor runs from a former life of the manager, and stop what is not wanted any more.
