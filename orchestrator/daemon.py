@@ -33,6 +33,7 @@ from orchestrator.logs import LogLimits, LogSystem, configure
 from orchestrator.notify import Notifier
 from orchestrator.release import VERSION
 from orchestrator.restart_needed import restart_needed
+from orchestrator.stream_settings import check_stream_settings
 from orchestrator.tree import Daemon, Tree, grow
 from streams.booking import Book, Receipt
 from streams.catalog import Catalog
@@ -115,6 +116,7 @@ def run(
     with _locked(paths):
         catalog = Catalog()
         store = ConfigStore(paths, multipliers_of(catalog))
+        check_stream_settings(paths, store.validate().fleet, catalog)
         settings = store.load()
         secrets = read_env(paths.env_file)
         fleet = settings.fleet

@@ -69,6 +69,9 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
             _log.debug("catalog.loaded", stream=name, source=point.value)
         return self._loaded[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._points
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._points)
 

@@ -63,7 +63,7 @@ def plan_count(
     if asked:
         assert kind is not None
         start = [
-            msgspec.structs.replace(record, settings=_validated(stream, kind, _overlaid(record.settings, asked)))
+            msgspec.structs.replace(record, settings=_validated(stream, kind, overlaid(record.settings, asked)))
             for record in start
         ]
     if missing > len(start):
@@ -72,7 +72,7 @@ def plan_count(
         ports = _free_ports(records.values(), port_base, len(numbers))
         blueprint = _blueprint(stream, kind, numbers[-1])
         for number, port in zip(numbers, ports, strict=True):
-            settings = _validated(stream, kind, _overlaid(_overlaid(blueprint[number - 1], overlay), asked or {}))
+            settings = _validated(stream, kind, overlaid(overlaid(blueprint[number - 1], overlay), asked or {}))
             start.append(Record(instance_id(stream, number), stream, number, port, settings=settings))
     return Change(start=tuple(start))
 
@@ -104,11 +104,12 @@ def _validated(stream: str, kind: type[Stream[Any]], settings: dict[str, Any]) -
     return converted
 
 
-def _overlaid(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+def overlaid(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those of another layer on top, objects merged member by member."""
     merged = dict(base)
     for key, value in overlay.items():
         former = merged.get(key)
-        merged[key] = _overlaid(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
+        merged[key] = overlaid(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
     return merged
 
 

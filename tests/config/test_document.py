@@ -9,7 +9,7 @@ from config.document import MAX_DEPTH, NotJson, content_faults, parse, read_byte
 from config.errors import ConfigError
 from config.reading import MAX_FILE_BYTES
 
-SUITE = Path("/work/shared/data/json/jsontestsuite/test_parsing")
+SUITE = Path(__file__).resolve().parents[3] / "shared" / "data" / "json" / "jsontestsuite" / "test_parsing"
 
 
 def suite(prefix: str) -> list[object]:

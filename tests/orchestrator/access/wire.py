@@ -17,7 +17,7 @@ from orchestrator.access.dispatch import Methods, NoParams, Session
 from orchestrator.access.jsonrpc import Params, RpcError
 from orchestrator.access.openrpc import register_discover
 
-SHARED = Path("/work/shared/data")
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 class Subtract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
