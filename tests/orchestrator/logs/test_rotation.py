@@ -5,6 +5,7 @@ import resource
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,15 +21,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.jsonl"
 
 
-@pytest.fixture
-def small_disk() -> Iterator[int]:
-    """A process that may not write files beyond 1,000 bytes: the nearest thing to a full disk."""
+SMALL_DISK = 1000
+
+
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """A process that may not write files beyond 1,000 bytes: the nearest thing to a full disk.
+
+    Not a fixture, for pytest's own report may go to a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield 1000
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL_DISK, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_file_that_would_grow_too_large_is_rotated_and_the_oldest_goes(path: Path) -> None:
@@ -80,27 +89,29 @@ def test_a_file_that_someone_moves_or_removes_is_made_anew(path: Path) -> None:
     assert path.with_name("moved").read_bytes() == b"1\n"
 
 
-def test_a_write_that_does_not_fit_leaves_no_half_line_and_works_again_later(path: Path, small_disk: int) -> None:
+def test_a_write_that_does_not_fit_leaves_no_half_line_and_works_again_later(path: Path) -> None:
     file = RotatingFile(path, max_bytes=10**6, keep=1)
-    file.append(b"a" * 899 + b"\n")
-    with pytest.raises(OSError, match="File too large"):
-        file.append(b"b" * 499 + b"\n")
-    assert path.stat().st_size == 900
-    file.append(b"c" * 99 + b"\n")
-    file.close()
-    assert path.stat().st_size == small_disk
+    with small_disk():
+        file.append(b"a" * 899 + b"\n")
+        with pytest.raises(OSError, match="File too large"):
+            file.append(b"b" * 499 + b"\n")
+        assert path.stat().st_size == 900
+        file.append(b"c" * 99 + b"\n")
+        file.close()
+    assert path.stat().st_size == SMALL_DISK
 
 
-def test_of_many_lines_a_full_disk_takes_as_many_as_fit(path: Path, small_disk: int) -> None:
+def test_of_many_lines_a_full_disk_takes_as_many_as_fit(path: Path) -> None:
     sink = FileSink(path, max_bytes=10**6, keep=1)
     lines = [compose("info", "x", {"event": str(number)}) for number in range(50)]
-    lost, reason = sink.write(lines)
-    sink.close()
+    with small_disk():
+        lost, reason = sink.write(lines)
+        sink.close()
     assert reason == "File too large"
     whole = path.read_bytes().splitlines()
     assert len(whole) == 50 - lost
     assert 0 < lost < 50
-    assert small_disk - path.stat().st_size < len(lines[0].encoded) + 2
+    assert SMALL_DISK - path.stat().st_size < len(lines[0].encoded) + 2
     assert [msgspec.json.decode(line)["event"] for line in whole] == [str(n) for n in range(50 - lost)]
 
 
