@@ -128,7 +128,7 @@ def set_section(target: Target, section: str, values: str, as_json: bool) -> Non
     if client is not None:
         with client:
             changed = _set_through(client, section, patch)
-        where = "stored, and told to the daemon; its log says what waits for its next start"
+        where = "stored, and in force; the log says what waits for the next start"
     else:
         import msgspec
 
