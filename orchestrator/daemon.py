@@ -43,7 +43,7 @@ BLOCKED_LIMIT_S = 1.0
 
 _log = structlog.get_logger("daemon")
 
-SWITCH_INTERVAL_S = 0.001
+SWITCH_INTERVAL_S = 0.0002
 """The loop shares the interpreter with the ledger's thread and the products' threads. At Python's usual 5 ms, each
 turn of the loop could wait that long for a thread that computes."""
 
