@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from actors import Actor, on
+from actors import Actor, OwnedTask, on
 from orchestrator.money.messages import ReadEntries, ReadEntry, ReadTotals, VerifyLedger
 from orchestrator.money.queries import find_booking, read_entries, read_entry, read_meters
 from orchestrator.money.reader import Reader
@@ -56,6 +56,7 @@ class Ledger(
         self._revenue_logs = RevenueLogs(instances)
         self._behind: set[str] | None = None  # None: any instance's log may be
         self._booked = asyncio.Event()
+        self._keeping: OwnedTask | None = None
         self._verification: asyncio.Future[VerifyReport] | None = None
 
     async def on_start(self) -> None:
@@ -64,11 +65,13 @@ class Ledger(
         await self._reader.open()
         await self._log_reader.open()
         self.context.start_task(self._writer.finished)
-        self.context.start_task(self._keep_revenue_logs)
+        self._keeping = self.context.start_task(self._keep_revenue_logs)
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Write what waits, then close; the writer last, so that SQLite takes its log back into the database."""
         try:
+            if self._keeping is not None:
+                await self._keeping.cancel_and_wait()
             await self._writer.answered()
             with suppress(LedgerUnavailable, OSError):  # told before, and caught up with at the next start
                 await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
