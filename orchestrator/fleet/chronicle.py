@@ -66,8 +66,6 @@ class Chronicle:
                 )
             case ActorHasStopped():
                 self._events.publish("instance.stopped", **ids)
-            case _:
-                pass
 
     def _tell_of_service(self, event: ActorEvent) -> None:
         match event:
@@ -91,5 +89,3 @@ class Chronicle:
                 self._events.publish("service.stopped", level, actor=event.path)
             case LoopBlocked():
                 self._events.publish("loop.blocked", "error", blocked_s=event.blocked_s, stack=event.stack[-5:])
-            case _:
-                pass
