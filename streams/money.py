@@ -44,6 +44,14 @@ ASSETS: Final[dict[str, Asset]] = {
         Asset("USDC", 6, 2),
         Asset("BTC", 8, 8),
         Asset("ETH", 8, 8),
+        Asset("SOL", 8, 8),
+        Asset("XRP", 8, 8),
+        Asset("LTC", 8, 8),
+        Asset("ADA", 8, 8),
+        Asset("DOGE", 8, 8),
+        Asset("DOT", 8, 8),
+        Asset("LINK", 8, 8),
+        Asset("BNB", 8, 8),
     )
 }
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.settings import ApiServicesSettings
+from streams.metering.plan import Plan
 
 MAX_SETTINGS: Final = 10_000
 _PLACES: Final = Decimal("0.000001")

@@ -65,7 +65,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Shop:
-    """One instance as the shared HTTP application sees it: `scope["state"]["shop"]` of every request.
+    """One instance as the shared HTTP application sees it: `scope["state"]["served"]` of every request.
 
     Attributes:
         id: The instance's id.

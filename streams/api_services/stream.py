@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,22 +12,19 @@ from streams.api_services.blueprint import blueprint
 from streams.api_services.docs_page import docs_page
 from streams.api_services.heavy_work import HeavyWork
 from streams.api_services.openapi import openapi_document
-from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Offer, Shop
 from streams.booking import BookName
 from streams.http_host import HttpApp, HttpHost
 from streams.metering.accounts import UnbookedCalls
-from streams.metering.key_store import KeyRefused, KeyStore, KeyTerms
+from streams.metering.key_desk import KEYS_FILE, KeyDesk
+from streams.metering.key_store import KeyStore
 from streams.metering.limits import MeterLimits
 from streams.metering.meter import Meter
-from streams.metering.selling import KeyInfo, NewKey, key_info
-from streams.money import AmountError, parse_amount
+from streams.metering.selling import KeyInfo, NewKey
 from streams.stream import Health, Stream, StreamContext
 
-KEYS_FILE: Final = "keys.jsonl"
-
 _CLOSE_WITHIN_S: Final = 3.0
-_MAX_RATE_PER_S: Final = 1_000_000.0
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -49,11 +45,13 @@ class ApiServices(Stream[ApiServicesSettings]):
 
     def __init__(self, context: StreamContext[ApiServicesSettings]) -> None:
         super().__init__(context)
+        settings = context.settings
         self._keys = KeyStore(context.directory / KEYS_FILE, context.now)
+        self._desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
         self._meter = Meter(
             stream=context.stream,
             instance=context.id,
-            asset=context.settings.asset,
+            asset=settings.asset,
             keys=self._keys,
             ledger=context.ledger,
             now=context.now,
@@ -89,7 +87,7 @@ class ApiServices(Stream[ApiServicesSettings]):
         await self._meter.start()
         # Loading the web framework takes a quarter of a second, once in the process: not on the event loop.
         app = await asyncio.to_thread(_load_app)
-        self._host = HttpHost(app, context.host, context.port, {"shop": self._shop()})
+        self._host = HttpHost(app, context.host, context.port, {"served": self._shop()})
         await self._host.start()
         if self._paused:
             self._host.pause()
@@ -166,35 +164,17 @@ class ApiServices(Stream[ApiServicesSettings]):
         own: bool = False,
     ) -> NewKey:
         """Make a key; see `SellsByKey`."""
-        settings = self.context.settings
-        plan_name = settings.default_plan if plan is None else plan
-        terms = settings.plans.get(plan_name)
-        if terms is None:
-            raise KeyRefused(f"there is no plan {plan_name!r} here; there are {', '.join(settings.plans)}")
-        if book == "live" and self.context.book == "paper":
-            raise KeyRefused("this instance books in paper: it makes no live keys")
-        key, record = await self._keys.create(
-            KeyTerms(
-                book=self.context.book if book is None else book,
-                plan=plan_name,
-                label=label,
-                rate_per_s=_rate(terms, rate),
-                burst=terms.burst if rate is None else max(1, math.ceil(rate)),
-                quota=_quota(terms, quota),
-                credit=_credit(terms, credit, settings.asset),
-                own=own,
-            )
+        return await self._desk.create_key(
+            plan=plan, quota=quota, rate=rate, credit=credit, label=label, book=book, own=own
         )
-        return NewKey(id=record.id, key=key)
 
     def list_keys(self) -> tuple[KeyInfo, ...]:
         """Return all keys, oldest first; those in force and those revoked."""
-        asset = self.context.settings.asset
-        return tuple(key_info(record, revoked_at, asset) for record, revoked_at in self._keys.all())
+        return self._desk.list_keys()
 
     async def revoke_key(self, key_id: str) -> None:
         """Put a key out of force for ever; see `SellsByKey`."""
-        await self._keys.revoke(key_id)
+        await self._desk.revoke_key(key_id)
 
     def _shop(self) -> Shop:
         context, settings = self.context, self.context.settings
@@ -220,31 +200,3 @@ def _load_app() -> HttpApp:
     from streams.api_services.app import http_app
 
     return http_app()
-
-
-def _rate(plan: Plan, rate: float | None) -> float:
-    if rate is None:
-        return plan.rate_per_s
-    if not 0 < rate <= _MAX_RATE_PER_S:
-        raise KeyRefused(f"a rate is above 0 and at most {_MAX_RATE_PER_S:g} calls a second, not {rate!r}")
-    return rate
-
-
-def _quota(plan: Plan, quota: int | None) -> int | None:
-    if quota is None:
-        return plan.quota
-    if quota < 0:
-        raise KeyRefused(f"a quota is 0 or more calls a month, not {quota}")
-    return quota
-
-
-def _credit(plan: Plan, credit: str | None, asset: str) -> int | None:
-    if credit is None:
-        return plan.credit_units(asset)
-    try:
-        units = parse_amount(credit, asset)
-    except AmountError as error:
-        raise KeyRefused(f"credit: {error}") from None
-    if units < 0:
-        raise KeyRefused(f"a credit is 0 or more, not {credit}")
-    return units

@@ -32,7 +32,7 @@ from orchestrator.logs import LogSystem, configure
 from orchestrator.money.ledger import Ledger
 from streams.api_services.app import http_app
 from streams.api_services.heavy_work import HeavyWork
-from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Offer, Shop
 from streams.api_services.stream import ApiServices
 from streams.booking import LedgerRef
@@ -42,6 +42,7 @@ from streams.metering.allowance import Allowance, period_at
 from streams.metering.answer import Answer, MeteredCall
 from streams.metering.key_journal import KeyRecord
 from streams.metering.meter import Perform
+from streams.metering.plan import Plan
 from streams.stream import Limits, StreamContext
 
 INSTANCE: Final = "api_services-001"
@@ -183,7 +184,7 @@ async def _serve(directory: Path, log: LogSystem) -> None:
         stream = ApiServices(_context(ledger, instances / INSTANCE))
         await stream.start()
         settling = asyncio.create_task(stream.run())
-        unmetered = HttpHost(http_app(), HOST, 0, {"shop": _shop_without_meter(stream)})
+        unmetered = HttpHost(http_app(), HOST, 0, {"served": _shop_without_meter(stream)})
         await unmetered.start()
         key = (await stream.create_key(rate=_RATE_PER_S)).key
         bare = await _serve_bare(_answer_of(*await _exchange(stream.port, key)))

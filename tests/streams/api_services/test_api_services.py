@@ -19,12 +19,13 @@ import structlog
 from multidict import CIMultiDictProxy
 from structlog.testing import capture_logs
 
-from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Shop
 from streams.api_services.stream import ApiServices
 from streams.booking import BookName
 from streams.http_host import PortTaken
 from streams.metering.key_store import KeyRefused, NoSuchKey
+from streams.metering.plan import Plan
 from streams.metering.selling import SellsByKey
 from streams.stream import Limits, StreamContext
 from tests.streams.ledgers import LedgerBench, open_ledger
@@ -521,7 +522,7 @@ async def test_a_defect_of_a_product_is_logged_answered_500_and_not_charged(tmp_
     async with open_shop(tmp_path) as customer:
         key = await customer.key(quota=1)
         assert customer.shop._host is not None
-        shop: Shop = customer.shop._host._app_state["shop"]
+        shop: Shop = customer.shop._host._app_state["served"]
         offers = dict(shop._offers)
         broken = msgspec.structs.replace(offers["iban"], product=dataclasses.replace(offers["iban"].product, run=fail))
         shop._offers = {"iban": broken}

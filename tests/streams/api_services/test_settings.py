@@ -7,7 +7,8 @@ import pytest
 
 from streams.api_services.blueprint import BUSINESSES
 from streams.api_services.products import PRODUCTS
-from streams.api_services.settings import ApiServicesSettings, Plan
+from streams.api_services.settings import ApiServicesSettings
+from streams.metering.plan import Plan
 
 VALID: dict[str, Any] = {
     "title": "Checks",
