@@ -37,12 +37,45 @@ class MeteredCall(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
 
 
-class Response(msgspec.Struct, frozen=True):
-    """What the work of a call came to. Only a status of 2xx is a delivery, and charged."""
+class Delivery(msgspec.Struct, frozen=True):
+    """What a body is, where it stands elsewhere for good: the proof of one that is too large to be its own.
+
+    Attributes:
+        what: Its name where it stands, `datasets/events/3.jsonl`.
+        sha256: Of the body, hexadecimal.
+        size_bytes: The body's size.
+        range: The bytes of it that were delivered, `0-81919`.
+        key: The id of the key that it was delivered to.
+    """
+
+    what: str
+    sha256: str
+    size_bytes: int
+    range: str
+    key: str
+
+
+class Response(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the work of a call came to. Only a status of 2xx is a delivery, and charged.
+
+    Attributes:
+        status: The HTTP status.
+        media_type: What the body is.
+        body: The body. In a proof it is empty where it was too large for it; `delivery` tells what it was then.
+        headers: Further headers, the same whenever the answer is repeated.
+        delivery: What the body is, where it can be had again by that; None where it is known from here only.
+    """
 
     status: int
     media_type: str
     body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    delivery: Delivery | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is here."""
+        return self.delivery is None or len(self.body) == self.delivery.size_bytes
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -65,7 +98,7 @@ class Proof(msgspec.Struct, frozen=True):
 
     Attributes:
         request: What was asked.
-        response: What was delivered, to the byte.
+        response: What was delivered, to the byte; a body that is too large for this by its name and digest.
         charge: What it cost, `0.002 USD`.
     """
 
@@ -97,6 +130,12 @@ def prove(call: MeteredCall, response: Response, asset: str) -> Proof:
 def encode_proof(proof: Proof) -> bytes:
     """Return the artefact that is stored."""
     return _ENCODER.encode(proof)
+
+
+def without_body(proof: Proof) -> Proof:
+    """Return the proof of a delivery that tells its body by name and digest alone."""
+    response = msgspec.structs.replace(proof.response, body=b"")
+    return msgspec.structs.replace(proof, response=response)
 
 
 def decode_proof(evidence: Evidence) -> Proof:

@@ -15,10 +15,22 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
+
 from streams.booking import KeyConflict, LedgerRef
 from streams.metering.account import Account, Usage
 from streams.metering.accounts import Accounts, UnbookedCalls
-from streams.metering.answer import Answer, Headers, MeteredCall, Proof, Response, encode_proof, prove
+from streams.metering.answer import (
+    Answer,
+    Delivery,
+    Headers,
+    MeteredCall,
+    Proof,
+    Response,
+    encode_proof,
+    prove,
+    without_body,
+)
 from streams.metering.gcra import RateDecision
 from streams.metering.idempotency import CallName, Flight, KeptAnswer, KeptAnswers, name_of
 from streams.metering.key_store import KeyStore
@@ -27,6 +39,7 @@ from streams.metering.refusal import (
     AnswerTooLarge,
     BookingUnavailable,
     CallRefused,
+    DeliveryGone,
     IdempotencyConflict,
     Unauthenticated,
 )
@@ -36,6 +49,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 Perform: TypeAlias = Callable[[], Awaitable[Response]]
+
+Redeliver: TypeAlias = Callable[[Delivery], Awaitable[bytes | None]]
+"""Returns the very bytes that were delivered, or None where they are not kept any more."""
 
 _FUNNEL: Final = ("requests", "authenticated", "admitted", "delivered")
 
@@ -94,7 +110,7 @@ class Meter:
         self._counts["authenticated"] += 1
         return account
 
-    async def serve(self, call: MeteredCall, perform: Perform) -> Answer:
+    async def serve(self, call: MeteredCall, perform: Perform, redeliver: Redeliver | None = None) -> Answer:
         """Decide on a call, do its work, book it, and return the answer.
 
         Cancelled, it charges nothing unless the answer can be fetched again with its Idempotency-Key.
@@ -102,6 +118,7 @@ class Meter:
         Args:
             call: What is asked, and by whom.
             perform: Does the work. It is called at most once.
+            redeliver: Fetches a body again that was too large for its proof; only for work that names a `Delivery`.
 
         Raises:
             CallRefused: The call is not served and not charged; see its subclasses.
@@ -109,7 +126,8 @@ class Meter:
         try:
             if call.idempotency_key is None:
                 return await self._serve_once(call, perform)
-            return await self._serve_repeatable(call, name_of(call.account, call.idempotency_key), perform)
+            name = name_of(call.account, call.idempotency_key)
+            return await self._whole(await self._serve_repeatable(call, name, perform), redeliver)
         except CallRefused as refusal:
             self._counted(refusal)
             raise
@@ -221,14 +239,14 @@ class Meter:
         self._counts["admitted"] += 1
         try:
             response = await perform()
-            proof = prove(call, response, self._asset)
-            artefact = self._artefact(proof)
+            proven = self._proven(prove(call, response, self._asset))
         except BaseException:
             reservation.release()
             raise
-        if artefact is None:
+        if proven is None:
             reservation.release()
             return response, account.headers(decision, now), None
+        proof, artefact = proven
         receipt_id = None
         if reservation.units:
             receipt_id = await self._till.charge(
@@ -245,17 +263,32 @@ class Meter:
         headers = account.headers(decision, now) + _charged(proof, receipt_id)
         return response, headers, KeptAnswer(proof, receipt_id)
 
-    def _artefact(self, proof: Proof) -> bytes | None:
-        """Return what is booked as evidence; None where the work came to nothing that could be charged."""
-        status = proof.response.status
-        if not 200 <= status < 300:
-            self._counts[f"failed_{status}"] += 1
+    def _proven(self, proof: Proof) -> tuple[Proof, bytes] | None:
+        """Return what is kept as evidence, and as it is stored; None where there is nothing that could be charged."""
+        response = proof.response
+        if not 200 <= response.status < 300:
+            self._counts[f"failed_{response.status}"] += 1
             return None
+        limit_bytes = self._limits.max_proof_bytes
         artefact = encode_proof(proof)
-        if len(artefact) > self._limits.max_proof_bytes:
-            raise AnswerTooLarge(len(artefact), self._limits.max_proof_bytes)
+        if len(artefact) > limit_bytes and response.delivery is not None:
+            proof = without_body(proof)
+            artefact = encode_proof(proof)
+        if len(artefact) > limit_bytes:
+            raise AnswerTooLarge(len(artefact), limit_bytes)
         self._counts["delivered"] += 1
-        return artefact
+        return proof, artefact
+
+    async def _whole(self, answer: Answer, redeliver: Redeliver | None) -> Answer:
+        """Return a repeated answer with its body, which its proof may only name."""
+        response = answer.response
+        if response.is_whole:
+            return answer
+        assert response.delivery is not None
+        body = None if redeliver is None else await redeliver(response.delivery)
+        if body is None:
+            raise DeliveryGone
+        return Answer(msgspec.structs.replace(response, body=body), answer.headers)
 
     def _replay(self, call: MeteredCall, kept: KeptAnswer) -> Answer:
         if not kept.proof.is_of(call):

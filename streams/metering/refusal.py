@@ -137,6 +137,19 @@ class AnswerTooLarge(CallRefused):
         )
 
 
+class DeliveryGone(CallRefused):
+    """What was delivered and charged under this Idempotency-Key is not kept any more."""
+
+    status = 410
+    code = "delivery_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "what was delivered under this Idempotency-Key is not kept here any more; it was charged then, and is "
+            "not charged again: send a new key for what there is now"
+        )
+
+
 class BookingUnavailable(CallRefused):
     """The charge cannot be made durable now, so the answer is not given."""
 

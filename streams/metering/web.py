@@ -26,7 +26,8 @@ def refuse_key_in_query(query: bytes) -> None:
 def http_answer(answer: Answer) -> HttpAnswer:
     """Return a metered answer as it is sent."""
     response = answer.response
-    return HttpAnswer(response.status, response.media_type.encode("ascii"), response.body, answer.headers)
+    headers = [*response.headers, *answer.headers]
+    return HttpAnswer(response.status, response.media_type.encode("ascii"), response.body, headers)
 
 
 def http_refusal(refusal: CallRefused) -> HttpAnswer:
