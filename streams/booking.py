@@ -16,6 +16,15 @@ from actors import ActorRef, Refusal, Request
 BookName: TypeAlias = Literal["paper", "live"]
 """A separate set of accounts. The two are never added together."""
 
+BookedState: TypeAlias = Literal["pending", "posted"]
+"""What a booking's own postings count as: expected, or earned and spent for good."""
+
+Outcome: TypeAlias = Literal["posted", "voided", "expired", "settled", "reversed"]
+"""What becomes of a transaction by another one: see `Resolution`."""
+
+PresentState: TypeAlias = Literal["pending", "posted", "voided", "expired", "settled", "reversed"]
+"""How a transaction was booked, or the last step that another one took with it."""
+
 
 class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One leg of a transaction.
@@ -65,6 +74,33 @@ class Correction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str
 
 
+class Resolution(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The step that a booking takes with a transaction booked before it, in the same book by the same instance.
+
+    A transaction is never changed: what becomes of it is another one that names it. A pending one is resolved
+    exactly once; what is posted (the resolving transaction, or one that was posted at once) may be settled once
+    and reversed once, in either order. The ledger rejects a step that is not next, and says what was before.
+
+    - `posted`: of a pending one, before it expires. The booking's postings are what is now earned and spent for
+      good: all or part of the pending ones, on the same accounts. The rest is released.
+    - `voided`: of a pending one; nothing comes of it. No postings.
+    - `expired`: of a pending one, from its `expires_at` on. No postings. The ledger does this by itself.
+    - `settled`: of a posted one; what was due has come. The postings take all or part of what it put on its asset
+      accounts (`asset:receivable:…`) to others; no income changes, and cost only rises (a payout fee).
+    - `reversed`: of a posted one, settled or not; it is taken back. The postings are the inverse of all or part of
+      its own. Once settled, they may take from where it was settled to instead of what was due.
+
+    Attributes:
+        transaction: The id of that transaction.
+        outcome: What becomes of it.
+        reason: Why, for people.
+    """
+
+    transaction: str
+    outcome: Outcome
+    reason: str = ""
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The answer to a booking, given after the commit that made it durable.
 
@@ -91,11 +127,14 @@ class Book(Request[Receipt], frozen=True, gc=False):
         stream: The stream that earned or spent.
         instance: The instance that earned or spent.
         occurred_at: When it happened, aware UTC. Not part of the body that the key is bound to.
-        postings: Two or more legs that sum to zero per asset.
+        postings: Two or more legs that sum to zero per asset; none where a pending transaction comes to nothing.
         evidence: The proof.
         meters: Counters that move in the same commit; not part of the body that the key is bound to.
         memo: A line for people. Not part of the body that the key is bound to.
         corrects: The transaction that this one corrects, if it does.
+        state: `pending` for what is expected but not earned yet; it counts apart until it is resolved.
+        expires_at: From when on a pending booking can no longer be posted, aware UTC; None: it never expires.
+        resolves: The step that this booking takes with an earlier transaction, if it does.
 
     Answers with a `Receipt`, or raises `BookingRejected` (never going to work) or `LedgerUnavailable`
     (nothing was booked; try again).
@@ -112,13 +151,23 @@ class Book(Request[Receipt], frozen=True, gc=False):
     meters: tuple[MeterIncrement, ...] = ()
     memo: str = ""
     corrects: Correction | None = None
+    state: BookedState = "posted"
+    expires_at: datetime | None = None
+    resolves: Resolution | None = None
 
 
 class Booked(msgspec.Struct, frozen=True):
-    """A booking that was found by its key."""
+    """A booking that was found by its key.
+
+    Attributes:
+        receipt: Its receipt.
+        evidence: Its proof.
+        state: What has become of it by now.
+    """
 
     receipt: Receipt
     evidence: Evidence
+    state: PresentState = "posted"
 
 
 class FindBooking(Request[Booked | None], frozen=True):
