@@ -2,12 +2,15 @@
 
 /                       one for one; too many failures here end the daemon, and systemd starts it again
 ├── ledger              first to start and last to stop: nothing earns without it
+├── commons             what several instances share: a venue's client, a crawler's connections
+├── far_sides           the paper world's servers, in mode `sandbox`: venues, sites, networks
+│   └── venue.kraken …
 ├── instances           every instance, each with a restart budget of its own
 │   └── api_services-001 …
 ├── deployment_manager  decides which instances there are
-├── customers           the paper world's, in mode `sandbox`
+├── visitors            the paper world's customers, readers and shoppers
 │   └── api_services-001 …
-├── sandbox             gives every instance its customers
+├── sandbox             gives every instance its visitors
 ├── control             the control socket
 └── pulse               feeds systemd's watchdog
 """
@@ -15,6 +18,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -30,12 +37,15 @@ from orchestrator.access.methods.configuration import register_config
 from orchestrator.access.methods.fleet import register_fleet
 from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
+from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
 from orchestrator.access.methods.watching import register_watching
 from orchestrator.booked import BookingNews
 from orchestrator.events import EventBus
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.neighbours import Directory
+from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.rollouts import Rollouts
 from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.sandbox import Sandbox
@@ -47,6 +57,9 @@ from orchestrator.pulse import Pulse
 from orchestrator.services import Services
 from streams.booking import Book, Receipt
 from streams.catalog import Catalog
+from streams.commons import Commons
+from streams.far_sides import FarSides
+from streams.sandbox.world import Ground
 
 
 class Daemon(msgspec.Struct, frozen=True):
@@ -111,6 +124,26 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
 
     services = Services(system)
     ledger = await services.start(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
+    lenient = RestartPolicy(when_exhausted="delay", per_child=True)
+    commons = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "commons")
+    far_sides, directory = FarSides(), Directory()
+    worlds: PaperWorlds | None = None
+    if fleet_settings.mode == "sandbox":
+        servers = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "far_sides")
+
+        def ground(place: Path) -> Ground:
+            return Ground(
+                directory=place,
+                host=fleet_settings.host,
+                seed=fleet_settings.seed,
+                visits_per_minute=fleet_settings.sandbox_calls_per_minute,
+                http=daemon.http.session,
+                now=lambda: datetime.now(UTC),
+                monotonic=monotonic,
+                far_sides=far_sides,
+            )
+
+        worlds = PaperWorlds(servers, paths.state / "sandbox", fleet_settings.port_base, ground)
     around = Surroundings(
         instances=paths.instances,
         checkpoints=paths.checkpoints,
@@ -120,6 +153,9 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         events=events,
         http=daemon.http.session,
         secret=daemon.secrets.reveal,
+        commons=Commons(commons),
+        far_sides=far_sides,
+        directory=directory,
     )
     restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
     instances = await services.start_supervisor(lambda: Supervisor(policy=restarts, ordered=False), "instances")
@@ -140,26 +176,27 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             counts=daemon.counts,
             roster=roster,
             rollouts=rollouts,
+            worlds=worlds,
         )
 
-    fleet = await services.start(deployment_manager, "deployment_manager")
+    fleet = directory.manager = await services.start(deployment_manager, "deployment_manager")
 
-    def sandbox() -> Sandbox:
+    def sandbox(worlds: PaperWorlds, visitors: ActorRef[Any]) -> Sandbox:
         return Sandbox(
             fleet=fleet,
             instances=instances,
-            customers=customers,
+            visitors=visitors,
             events=events,
-            directory=paths.state / "sandbox",
-            http=daemon.http.session,
-            calls_per_minute=fleet_settings.sandbox_calls_per_minute,
-            seed=fleet_settings.seed,
+            worlds=worlds,
+            far_sides=far_sides,
+            told=paths.run / "sandbox.json",
+            sends_visitors=fleet_settings.sandbox_calls_per_minute > 0,
         )
 
-    if fleet_settings.mode == "sandbox" and fleet_settings.sandbox_calls_per_minute > 0:
-        lenient = RestartPolicy(when_exhausted="delay", per_child=True)
-        customers = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "customers")
-        await services.start(sandbox, "sandbox")
+    paper_world: ActorRef[Any] | None = None
+    if worlds is not None:
+        visitors = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "visitors")
+        paper_world = await services.start(partial(sandbox, worlds, visitors), "sandbox")
 
     def register(methods: Methods, control: Control) -> None:
         register_system(
@@ -179,6 +216,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             ),
         )
         register_fleet(methods, fleet)
+        register_sandbox(methods, paper_world)
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
         register_config(methods, daemon.settings, daemon.change)

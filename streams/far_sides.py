@@ -24,13 +24,13 @@ class FarSide(msgspec.Struct, frozen=True):
 class FarSides:
     """The far sides that are there now. Live, there are none: the addresses are the world's own.
 
-    Args:
-        on_change: Called with all of them, whenever one comes or goes.
+    Attributes:
+        on_change: Called whenever one comes or goes.
     """
 
-    def __init__(self, on_change: Callable[[tuple[FarSide, ...]], object] | None = None) -> None:
+    def __init__(self) -> None:
         self._by_name: dict[str, FarSide] = {}
-        self._on_change = on_change
+        self.on_change: Callable[[], object] | None = None
 
     def find(self, name: str) -> FarSide | None:
         """Return a far side by its name; None where there is none now."""
@@ -51,5 +51,5 @@ class FarSides:
             self._tell()
 
     def _tell(self) -> None:
-        if self._on_change is not None:
-            self._on_change(self.all())
+        if self.on_change is not None:
+            self.on_change()

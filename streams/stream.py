@@ -7,7 +7,7 @@ loop, in a process of its own, in the sandbox and live.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from streams.booking import BookName, LedgerRef
+from streams.commons import Commons
+from streams.far_sides import FarSides
+from streams.neighbours import Neighbours
 
 if TYPE_CHECKING:
     import aiohttp
@@ -67,11 +70,16 @@ class StreamContext(Generic[SettingsT]):
         limits: What it may use.
         http: Makes the shared HTTP client session when called (the session is the fleet's: never close it).
         secret: Reads a secret of `.env` by name; None where it is not set.
+        commons: What the instances of this process share.
+        far_sides: Who is on the other side in the sandbox; live, nobody.
+        neighbours: The other instances of the fleet.
     """
 
     __slots__ = (
         "book",
+        "commons",
         "directory",
+        "far_sides",
         "host",
         "http",
         "id",
@@ -79,6 +87,7 @@ class StreamContext(Generic[SettingsT]):
         "limits",
         "log",
         "monotonic",
+        "neighbours",
         "now",
         "port",
         "secret",
@@ -103,6 +112,9 @@ class StreamContext(Generic[SettingsT]):
         limits: Limits,
         http: Callable[[], aiohttp.ClientSession],
         secret: Callable[[str], str | None],
+        commons: Commons,
+        far_sides: FarSides,
+        neighbours: Neighbours,
     ) -> None:
         self.id = id
         self.stream = stream
@@ -118,6 +130,9 @@ class StreamContext(Generic[SettingsT]):
         self.limits = limits
         self.http = http
         self.secret = secret
+        self.commons = commons
+        self.far_sides = far_sides
+        self.neighbours = neighbours
 
 
 class Stream(abc.ABC, Generic[SettingsT]):
@@ -129,10 +144,15 @@ class Stream(abc.ABC, Generic[SettingsT]):
     Attributes:
         name: The stream's name in the catalog.
         settings_type: The struct that an instance's settings are validated with.
+        paper_world: Where its `PaperWorld` is, `package.module:Class`; imported in the sandbox only. Empty where
+            the paper world has nothing for it.
+        actions: What an operator may ask of an instance, by name: the struct that the arguments make.
     """
 
     name: ClassVar[str]
     settings_type: ClassVar[type[msgspec.Struct]]
+    paper_world: ClassVar[str] = ""
+    actions: ClassVar[Mapping[str, type[msgspec.Struct]]] = {}
 
     def __init__(self, context: StreamContext[SettingsT]) -> None:
         self.context = context
@@ -169,6 +189,17 @@ class Stream(abc.ABC, Generic[SettingsT]):
 
     def restore(self, checkpoint: bytes) -> None:
         """Take up a former `checkpoint`."""
+
+    async def act(self, action: msgspec.Struct) -> Any:
+        """Do what an operator asks, and return what they should see of it: what msgspec can encode.
+
+        Args:
+            action: One of the structs in `actions`.
+
+        Raises:
+            Refusal: It cannot be done; says why.
+        """
+        raise NotImplementedError(type(action).__name__)
 
     def funnel(self) -> dict[str, int]:
         """Return counts from what was seen to what was earned, in that order, since the start."""

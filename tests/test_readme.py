@@ -22,9 +22,12 @@ from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.neighbours import Directory
 from orchestrator.money.ledger import Ledger
 from orchestrator.money.messages import ReadTotals
 from streams.catalog import GROUP, Catalog
+from streams.commons import Commons
+from streams.far_sides import FarSides
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -160,6 +163,9 @@ async def test_the_stream_of_your_own_books_a_file_once(statements: ModuleType, 
             events=EventBus(),
             http=lambda: None,  # type: ignore[arg-type, return-value]
             secret=lambda key: None,
+            commons=Commons(await system.spawn(Supervisor, "commons")),
+            far_sides=FarSides(),
+            directory=Directory(),
         )
         catalog = Catalog({name: EntryPoint(name, value, GROUP)})
         await system.spawn(

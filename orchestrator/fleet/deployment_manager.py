@@ -14,9 +14,10 @@ from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
 from orchestrator.fleet.inspection import row_of, state_now, view_of
-from orchestrator.fleet.instance import Crash, Freeze, Instance, Surroundings
+from orchestrator.fleet.instance import Crash, Freeze, Instance, Perform, Surroundings
 from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
 from orchestrator.fleet.operations import Operations
+from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.plan import Change, plan_count
 from orchestrator.fleet.rollout import Rollout
 from orchestrator.fleet.rollouts import Rollouts, run_rollout, tell_end
@@ -36,6 +37,7 @@ _TOLD = {"pause": "instance.paused", "resume": "instance.resumed", "restart": "i
 """What is told of commands; of the others, the instance's own actor tells."""
 
 _ASK_S = 2.0
+_ACT_S = 25.0
 _PAGE = 1000
 
 _LOOKED_AT_ONCE = 256
@@ -48,6 +50,7 @@ class DeploymentManager(
         | messages.Scale
         | messages.Reconcile
         | messages.Command
+        | messages.Act
         | messages.ListInstances
         | messages.GetInstance
         | messages.Summarise
@@ -72,6 +75,7 @@ class DeploymentManager(
         counts: Counts in force for this run only, instead of the configuration's.
         roster: What is wanted of the instances; the same for every life of the manager.
         rollouts: The rollouts; the same for every life of the manager.
+        worlds: The other side of the streams in the sandbox; None where the other side is the real one.
     """
 
     start_timeout_s = 120.0
@@ -87,6 +91,7 @@ class DeploymentManager(
         counts: dict[str, int] | None = None,
         roster: Roster | None = None,
         rollouts: Rollouts | None = None,
+        worlds: PaperWorlds | None = None,
     ) -> None:
         self._catalog = catalog
         self._fleet = fleet
@@ -97,7 +102,8 @@ class DeploymentManager(
         self._roster = roster if roster is not None else Roster(around.instances)
         self._rollouts = rollouts if rollouts is not None else Rollouts()
         make = partial(_make, self._roster, catalog, around)
-        self._operations = Operations(self._roster, instances, self._kind, make)
+        self._worlds = worlds
+        self._operations = Operations(self._roster, instances, self._prepare, make)
 
     async def on_start(self) -> None:
         """Take the fleet up as it was left, and bring it to what the configuration wants."""
@@ -258,6 +264,11 @@ class DeploymentManager(
             self._events.publish(event, instance=instance, stream=self._roster.active(instance).stream, by="hand")
         return await self._view(instance)
 
+    @on(messages.Act)
+    def act(self, message: messages.Act) -> asyncio.Future[Any]:
+        """Have an instance do one of its stream's own actions."""
+        return self._ref(message.id).ask(Perform(message.action, message.arguments), _ACT_S)
+
     @on(messages.Disturb)
     def disturb(self, message: messages.Disturb) -> None:
         """Crash or freeze an instance."""
@@ -273,7 +284,7 @@ class DeploymentManager(
     @on(messages.CreateInstanceKey)
     def create_key(self, message: messages.CreateInstanceKey) -> asyncio.Future[NewKey]:
         """Make a key."""
-        asked = CreateKey(message.plan, message.quota, message.rate, message.credit, message.label)
+        asked = CreateKey(message.plan, message.quota, message.rate, message.credit, message.label, message.own)
         answer: asyncio.Future[NewKey] = self._ref(message.instance).ask(asked, _ASK_S * 3)
         return answer
 
@@ -371,6 +382,12 @@ class DeploymentManager(
             raise NotFound(str(error)) from None
         except BrokenStream as error:
             raise NotNow(str(error)) from error
+
+    async def _prepare(self, stream: str) -> None:
+        """Have everything there that an instance of a stream needs before it starts."""
+        kind = await self._kind(stream)
+        if self._worlds is not None:
+            await self._worlds.ensure(stream, kind)
 
 
 def _make(roster: Roster, catalog: Catalog, around: Surroundings, instance: str) -> Instance:

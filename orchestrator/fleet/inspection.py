@@ -14,7 +14,7 @@ from streams.stream import Health
 
 ASK_S = 2.0
 
-_DOWN = Condition(Health(ready=False, detail="it is not running"), False, {}, {}, 0.0)
+_DOWN = Condition(Health(ready=False, detail="it is not running"), False, {}, {}, (), 0.0)
 
 
 def row_of(record: Record, ref: ActorRef[Any] | None, fault: str | None, host: str) -> InstanceRow:
@@ -72,4 +72,5 @@ async def view_of(record: Record, ref: ActorRef[Any] | None, fault: str | None, 
         up_s=round(condition.up_s, 3),
         funnel=condition.funnel,
         details=condition.details,
+        actions=condition.actions,
     )

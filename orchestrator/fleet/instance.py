@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -15,8 +15,11 @@ import structlog
 from actors import Actor, Message, Refusal, Request, on
 from config.saving import write_atomically
 from orchestrator.events import EventBus
+from orchestrator.fleet.neighbours import Directory
 from orchestrator.fleet.record import SETTINGS_FILE, Record
 from streams.booking import BookName, LedgerRef
+from streams.commons import Commons
+from streams.far_sides import FarSides
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey, SellsByKey
 from streams.stream import Health, Limits, Stream, StreamContext
@@ -35,6 +38,7 @@ class Condition(msgspec.Struct, frozen=True):
         paused: Whether it was told to take no work.
         funnel: Counts from seen to earned.
         details: What else its stream shows.
+        actions: What it can be asked to do.
         up_s: Seconds since it was ready.
     """
 
@@ -42,6 +46,7 @@ class Condition(msgspec.Struct, frozen=True):
     paused: bool
     funnel: dict[str, int]
     details: dict[str, Any]
+    actions: tuple[str, ...]
     up_s: float
 
 
@@ -55,6 +60,13 @@ class Pause(Request[None], frozen=True):
 
 class Resume(Request[None], frozen=True):
     """Take work again."""
+
+
+class Perform(Request[Any], frozen=True):
+    """Do one of the stream's own actions; answered with what that shows."""
+
+    action: str
+    arguments: dict[str, Any]
 
 
 class Crash(Message, frozen=True):
@@ -76,6 +88,21 @@ class DoesNotSellByKey(Refusal):
         super().__init__(f"{instance} does not sell by key")
 
 
+class NoSuchAction(Refusal):
+    """The instance's stream has no such action."""
+
+    rpc_code = -32001
+
+    def __init__(self, instance: str, action: str, known: Iterable[str]) -> None:
+        super().__init__(f"{instance} has no action {action!r}; it has {', '.join(known) or 'none'}")
+
+
+class WrongArguments(Refusal):
+    """An action's arguments are not what it takes."""
+
+    rpc_code = -32602
+
+
 class WrongSettings(ValueError):
     """An instance's settings on disk are not what its stream takes."""
 
@@ -95,6 +122,9 @@ class Surroundings(msgspec.Struct, frozen=True):
         events: Where to tell.
         http: Makes the shared HTTP client session.
         secret: Reads a secret by name.
+        commons: What instances share.
+        far_sides: Who is on the other side in the sandbox.
+        directory: Where instances find each other.
     """
 
     instances: Path
@@ -105,9 +135,12 @@ class Surroundings(msgspec.Struct, frozen=True):
     events: EventBus
     http: Callable[[], aiohttp.ClientSession]
     secret: Callable[[str], str | None]
+    commons: Commons
+    far_sides: FarSides
+    directory: Directory
 
 
-class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey | Crash | Freeze]):
+class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys | RevokeKey | Crash | Freeze]):
     """Runs one stream object per life."""
 
     handler_limit_s = 5.0
@@ -162,6 +195,7 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
             paused=self._paused,
             funnel=stream.funnel(),
             details=stream.describe(),
+            actions=tuple(stream.actions),
             up_s=self.context.now() - self._ready_at,
         )
 
@@ -176,6 +210,19 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
         """Take work again."""
         self._paused = False
         self._running().resume()
+
+    @on(Perform)
+    def perform(self, message: Perform) -> asyncio.Future[Any]:
+        """Do one of the stream's own actions, beside other messages: it may take long."""
+        stream = self._running()
+        kind = stream.actions.get(message.action)
+        if kind is None:
+            raise NoSuchAction(self._record.id, message.action, stream.actions)
+        try:
+            action = msgspec.convert(message.arguments, kind)
+        except msgspec.ValidationError as error:
+            raise WrongArguments(f"{message.action}: {error}") from error
+        return self.context.answer_later(stream.act, action)
 
     @on(CreateKey)
     async def create_key(self, message: CreateKey) -> NewKey:
@@ -237,6 +284,9 @@ class Instance(Actor[Examine | Pause | Resume | CreateKey | ListKeys | RevokeKey
             limits=Limits(),
             http=around.http,
             secret=around.secret,
+            commons=around.commons,
+            far_sides=around.far_sides,
+            neighbours=around.directory.neighbours_of(record.id),
         )
 
     def _settings(self) -> Any:

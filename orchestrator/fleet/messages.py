@@ -51,6 +51,20 @@ class Command(Request[InstanceView], frozen=True):
     action: Action
 
 
+class Act(Request[Any], frozen=True):
+    """Have an instance do one of its stream's own actions; answered with what that shows.
+
+    Attributes:
+        id: Which instance.
+        action: The action's name.
+        arguments: Its arguments, as JSON has them.
+    """
+
+    id: str
+    action: str
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class ListInstances(Request[InstancePage], frozen=True):
     """A page of the fleet, in order of ports."""
 
@@ -85,6 +99,7 @@ class CreateInstanceKey(Request[NewKey], frozen=True):
     rate: float | None = None
     credit: str | None = None
     label: str = ""
+    own: bool = False
 
 
 class ListInstanceKeys(Request[tuple[KeyInfo, ...]], frozen=True):

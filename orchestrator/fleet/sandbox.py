@@ -1,30 +1,31 @@
-"""The sandbox: gives every instance its customers, in mode `sandbox` only."""
+"""The sandbox: gives every instance its visitors, in mode `sandbox` only, and tells people who is on the far side."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import structlog
 
-from actors import Actor, ActorError, ActorRef, ChildSpec, FindChild, Message, RemoveChild, StartChild, on
+from actors import Actor, ActorError, ActorRef, ChildSpec, FindChild, Message, RemoveChild, Request, StartChild, on
+from config.saving import write_atomically
 from orchestrator.events import Event, EventBus
 from orchestrator.fleet.messages import GetInstance, ListInstances, NotFound
+from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.view import InstanceView
-from streams.sandbox.api_customer import ApiCustomer, Purchase, address_of, purchases_of
-
-if TYPE_CHECKING:
-    import aiohttp
+from streams.addresses import address_of
+from streams.far_sides import FarSide, FarSides
+from streams.sandbox.world import Visit
 
 _log = structlog.get_logger("sandbox")
 
 
 class InstanceReady(Message, frozen=True):
-    """An instance is ready for customers."""
+    """An instance is ready for visitors."""
 
     id: str
 
@@ -35,18 +36,26 @@ class InstanceGone(Message, frozen=True):
     id: str
 
 
-class Sandbox(Actor[InstanceReady | InstanceGone]):
-    """Follows the fleet, and keeps a customer for every instance that sells.
+class FarSidesChanged(Message, frozen=True):
+    """A server of the paper world has come or gone."""
+
+
+class ListFarSides(Request[tuple[FarSide, ...]], frozen=True):
+    """Who is on the far side now."""
+
+
+class Sandbox(Actor[InstanceReady | InstanceGone | FarSidesChanged | ListFarSides]):
+    """Follows the fleet, and keeps a visitor for every instance that the paper world has one for.
 
     Args:
         fleet: The deployment manager.
         instances: The supervisor of the instances.
-        customers: The supervisor of the customers.
+        visitors: The supervisor of the visitors.
         events: Where the fleet tells what happens.
-        directory: Where customers keep their keys.
-        http: Makes the shared HTTP client session.
-        calls_per_minute: How often each instance is called.
-        seed: What decides on everything that is random here.
+        worlds: The paper worlds.
+        far_sides: Who is on the far side.
+        told: The file in which people find the far sides; 0600, for it has their credentials.
+        sends_visitors: Whether there are visitors at all.
     """
 
     mailbox_capacity = 20_000
@@ -55,34 +64,53 @@ class Sandbox(Actor[InstanceReady | InstanceGone]):
         self,
         fleet: ActorRef[GetInstance | ListInstances],
         instances: ActorRef[Any],
-        customers: ActorRef[Any],
+        visitors: ActorRef[Any],
         events: EventBus,
-        directory: Path,
-        http: Callable[[], aiohttp.ClientSession],
-        calls_per_minute: float,
-        seed: int,
+        worlds: PaperWorlds,
+        far_sides: FarSides,
+        told: Path,
+        *,
+        sends_visitors: bool = True,
     ) -> None:
         self._fleet = fleet
         self._instances = instances
-        self._customers = customers
+        self._visitors = visitors
         self._events = events
-        self._directory = directory
-        self._http = http
-        self._calls_per_minute = calls_per_minute
-        self._seed = seed
+        self._worlds = worlds
+        self._far_sides = far_sides
+        self._told = told
+        self._sends_visitors = sends_visitors
         self._unsubscribe: Callable[[], None] | None = None
-        self._examples: dict[str, Any] | None = None
 
     async def on_start(self) -> None:
         """Follow the fleet from now on."""
-        await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
-        self._unsubscribe = self._events.subscribe(("instance.ready", "instance.stopped"), self._heed)
-        self.context.start_task(self._welcome_all)
+        self._far_sides.on_change = lambda: self.context.ref.tell(FarSidesChanged())
+        self.context.ref.tell(FarSidesChanged())
+        if self._sends_visitors:
+            self._unsubscribe = self._events.subscribe(("instance.ready", "instance.stopped"), self._heed)
+            self.context.start_task(self._welcome_all)
 
     async def on_stop(self, reason: BaseException | None) -> None:
-        """Stop following."""
+        """Stop following; the far sides are about to go."""
+        self._far_sides.on_change = None
         if self._unsubscribe is not None:
             self._unsubscribe()
+        with suppress(OSError):
+            await asyncio.to_thread(self._told.unlink, missing_ok=True)
+
+    @on(ListFarSides)
+    def list_far_sides(self, _: ListFarSides) -> tuple[FarSide, ...]:
+        """Say who is on the far side."""
+        return self._far_sides.all()
+
+    @on(FarSidesChanged)
+    async def tell_people(self, _: FarSidesChanged) -> None:
+        """Write the far sides where people find them."""
+        content = msgspec.json.format(msgspec.json.encode(self._far_sides.all()), indent=2) + b"\n"
+        try:
+            await asyncio.to_thread(write_atomically, self._told, content)
+        except OSError as error:
+            _log.warning("sandbox.far_sides_untold", file=str(self._told), reason=str(error))
 
     async def _welcome_all(self) -> None:
         cursor = None
@@ -105,53 +133,32 @@ class Sandbox(Actor[InstanceReady | InstanceGone]):
 
     @on(InstanceReady)
     async def welcome(self, message: InstanceReady) -> None:
-        """Give an instance its customer, unless it has one."""
+        """Give an instance its visitor, unless it has one."""
         try:
-            if await self._customers.ask(FindChild(message.id), 5.0) is None:
-                await self._send_customer(await self._fleet.ask(GetInstance(message.id), 10.0))
+            if await self._visitors.ask(FindChild(message.id), 5.0) is None:
+                await self._send_visitor(await self._fleet.ask(GetInstance(message.id), 10.0))
         except NotFound:
             pass  # it was scaled away meanwhile
         except ActorError as error:
-            # An instance without a customer is no reason to fail: failures here are charged to the whole daemon.
-            _log.warning("sandbox.customer_absent", instance=message.id, reason=str(error))
+            # An instance without a visitor is no reason to fail: failures here are charged to the whole daemon.
+            _log.warning("sandbox.visitor_absent", instance=message.id, reason=str(error))
 
     @on(InstanceGone)
     async def dismiss(self, message: InstanceGone) -> None:
-        """Take the customer of an instance that is gone away."""
+        """Take the visitor of an instance that is gone away."""
         try:
-            if await self._customers.ask(FindChild(message.id), 5.0) is not None:
-                await self._customers.ask(RemoveChild(message.id), 10.0)
+            if await self._visitors.ask(FindChild(message.id), 5.0) is not None:
+                await self._visitors.ask(RemoveChild(message.id), 10.0)
         except ActorError as error:
-            _log.warning("sandbox.customer_stays", instance=message.id, reason=str(error))
+            _log.warning("sandbox.visitor_stays", instance=message.id, reason=str(error))
 
-    async def _send_customer(self, view: InstanceView) -> None:
+    async def _send_visitor(self, view: InstanceView) -> None:
         desk = await self._instances.ask(FindChild(view.id), 5.0)
-        purchases = await self._purchases_of(view)
-        if not purchases or desk is None:
+        world = self._worlds.of(view.stream)
+        if desk is None or world is None:
             return
-        make = partial(
-            ApiCustomer,
-            instance=view.id,
-            base_url=address_of(view.host, view.port),
-            desk=desk,
-            purchases=purchases,
-            purse=self._directory / view.id,
-            http=self._http,
-            calls_per_minute=self._calls_per_minute,
-            seed=f"{self._seed}/{view.id}",
+        make = await asyncio.to_thread(
+            world.visitor, Visit(view.id, address_of(view.host, view.port), view.settings, desk)
         )
-        await self._customers.ask(StartChild(ChildSpec(view.id, make)), 10.0)
-
-    async def _purchases_of(self, view: InstanceView) -> list[Purchase]:
-        if view.stream != "api_services":
-            return []
-        if self._examples is None:
-            self._examples = await asyncio.to_thread(_examples)
-        return purchases_of(view.settings, self._examples)
-
-
-def _examples() -> dict[str, Any]:
-    # Imported where it is needed: a fleet without this stream has no use for all that its products stand on.
-    from streams.api_services.products import PRODUCTS
-
-    return {name: msgspec.to_builtins(product.example) for name, product in PRODUCTS.items()}
+        if make is not None:
+            await self._visitors.ask(StartChild(ChildSpec(view.id, make)), 10.0)

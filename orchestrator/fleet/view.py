@@ -56,6 +56,7 @@ class InstanceView(msgspec.Struct, frozen=True):
         up_s: Seconds since it was ready; 0 while it is not.
         funnel: Counts from seen to earned.
         details: What else its stream shows.
+        actions: What it can be asked to do, see `fleet.act`.
     """
 
     id: str
@@ -74,6 +75,7 @@ class InstanceView(msgspec.Struct, frozen=True):
     up_s: float
     funnel: dict[str, int]
     details: dict[str, Any]
+    actions: tuple[str, ...]
 
 
 class InstancePage(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class ApiServices(Stream[ApiServicesSettings]):
 
     name = "api_services"
     settings_type = ApiServicesSettings
+    paper_world = "streams.sandbox.api_customers:ApiCustomersWorld"
 
     def __init__(self, context: StreamContext[ApiServicesSettings]) -> None:
         super().__init__(context)

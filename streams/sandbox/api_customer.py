@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -121,17 +120,6 @@ class ApiCustomer(Actor[CallNow]):
         except (OSError, UnicodeDecodeError) as error:
             self._log.warning("customer.purse_unreadable", reason=str(error))
             return None
-
-
-def address_of(host: str, port: int) -> str:
-    """Return the URL at which a customer on this machine finds what listens on a host and port."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"http://{host}:{port}"
-    if address.is_unspecified:
-        host = "127.0.0.1" if address.version == 4 else "::1"
-    return f"http://{host}:{port}" if address.version == 4 else f"http://[{host}]:{port}"
 
 
 def purchases_of(settings: Mapping[str, Any], examples: Mapping[str, Any]) -> list[Purchase]:

@@ -14,17 +14,15 @@ import gc
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final, cast
 
 import msgspec
-import structlog
 import uvloop
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from actors import ActorSystem
+from actors import ActorSystem, Supervisor
 from orchestrator.booked import BookingNews
 from orchestrator.daemon import SWITCH_INTERVAL_S
 from orchestrator.events import EventBus
@@ -35,7 +33,7 @@ from streams.api_services.heavy_work import HeavyWork
 from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Offer, Shop
 from streams.api_services.stream import ApiServices
-from streams.booking import LedgerRef
+from streams.commons import Commons
 from streams.http_host import AsgiApp, HttpHost
 from streams.metering.account import Account, Usage
 from streams.metering.allowance import Allowance, period_at
@@ -43,7 +41,7 @@ from streams.metering.answer import Answer, MeteredCall
 from streams.metering.key_journal import KeyRecord
 from streams.metering.meter import Perform
 from streams.metering.plan import Plan
-from streams.stream import Limits, StreamContext
+from tests.streams.contexts import context_for
 
 INSTANCE: Final = "api_services-001"
 HOST: Final = "127.0.0.1"
@@ -156,32 +154,17 @@ def _shop_without_meter(stream: ApiServices) -> Shop:
     )
 
 
-def _context(ledger: LedgerRef, directory: Path) -> StreamContext[ApiServicesSettings]:
-    return StreamContext(
-        id=INSTANCE,
-        stream=ApiServices.name,
-        directory=directory,
-        host=HOST,
-        port=0,
-        settings=_SETTINGS,
-        book="paper",
-        ledger=ledger,
-        log=structlog.get_logger("benchmark"),
-        now=lambda: datetime.now(UTC),
-        monotonic=monotonic,
-        limits=Limits(),
-        http=lambda: cast("Any", None),
-        secret=lambda _: None,
-    )
-
-
 async def _serve(directory: Path, log: LogSystem) -> None:
     instances = directory / "instances"
     (instances / INSTANCE).mkdir(parents=True)
     async with ActorSystem("benchmark") as system:
         news = BookingNews(EventBus(), log.write)
         ledger = await system.spawn(lambda: Ledger(directory / "ledger.sqlite3", instances, news), "ledger")
-        stream = ApiServices(_context(ledger, instances / INSTANCE))
+        commons = Commons(await system.spawn(lambda: Supervisor(), "commons"))
+        context = context_for(
+            _SETTINGS, instances / INSTANCE, ledger, commons, stream=ApiServices.name, instance=INSTANCE
+        )
+        stream = ApiServices(context)
         await stream.start()
         settling = asyncio.create_task(stream.run())
         unmetered = HttpHost(http_app(), HOST, 0, {"served": _shop_without_meter(stream)})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +27,30 @@ def json_argument(text: str, name: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint=f"'{name}'") from None
+
+
+def named_arguments(written: Iterable[str]) -> dict[str, Any]:
+    """Return arguments by name: values that are JSON as such, others as text, and of `@FILE` what is in it.
+
+    Raises:
+        click.BadParameter: One has no name, or its file cannot be read.
+    """
+    named: dict[str, Any] = {}
+    for argument in written:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{argument!r} is not of the form NAME=VALUE", param_hint="'NAME=VALUE'")
+        if value.startswith("@"):
+            try:
+                named[name] = Path(value[1:]).read_text("utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise click.BadParameter(f"{value[1:]}: {error}", param_hint=f"'{name}'") from None
+            continue
+        try:
+            named[name] = json.loads(value)
+        except ValueError:
+            named[name] = value
+    return named
 
 
 def complete_instances(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestrator.access.cli.arguments import complete_instances, json_argument
+from orchestrator.access.cli.arguments import complete_instances, json_argument, named_arguments
 from orchestrator.access.cli.commands import command, group, json_option, member
 from orchestrator.access.cli.output import (
     Cell,
@@ -152,6 +152,35 @@ def scale(target: Target, stream: str, to: int, no_wait: bool, as_json: bool) ->
     with target.client() as client:
         started = client.call("fleet.scale", {"stream": stream, "to": to}, result=str)
         return follow(client, started, wait=not no_wait, as_json=as_json)
+
+
+@member(
+    fleet,
+    "act",
+    examples=[
+        "automate fleet act crypto_arbitrage-001",
+        "automate fleet act crypto_arbitrage-001 halt reason='venue maintenance'",
+        "automate fleet act affiliate_marketing-001 import_statement network=acme csv=@statement.csv",
+    ],
+)
+@click.argument("instance", shell_complete=complete_instances)
+@click.argument("action", required=False)
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE | NAME=@FILE]...")
+@click.pass_obj
+def act(target: Target, instance: str, action: str | None, arguments: tuple[str, ...]) -> None:
+    """Have an instance do one of its stream's own actions; without one, list them.
+
+    A value that is JSON is taken as such, anything else as text. `@FILE` stands for the text of a file.
+    """
+    if action is None:
+        known = target.call("fleet.get", {"id": instance})["actions"]
+        for name in known:
+            click.echo(name)
+        if not known:
+            say(f"{instance} has no actions of its own")
+        return
+    asked = {"id": instance, "action": action, "arguments": named_arguments(arguments)}
+    print_json(target.call("fleet.act", asked))
 
 
 def _add_action(name: str, description: str) -> None:

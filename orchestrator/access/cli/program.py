@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "The fleet": {
         "fleet": "fleet:fleet",
         "scale": "fleet:scale",
+        "sandbox": "sandbox:sandbox",
         "rollout": "rollout:rollout",
         "keys": "keys:keys",
         "chaos": "chaos:chaos",

@@ -51,6 +51,14 @@ class ScaleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: int
 
 
+class ActParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an instance is asked to do: one of its `actions`, see `fleet.get`."""
+
+    id: str
+    action: str
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class RolloutParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rollout."""
 
@@ -114,6 +122,11 @@ def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
     async def resume(params: IdParams, session: Session) -> InstanceView:
         """Have an instance take work again."""
         return await act(params.id, "resume")
+
+    @methods.register("fleet.act")
+    async def perform(params: ActParams, session: Session) -> Any:
+        """Have an instance do one of its stream's own actions; returns what that shows."""
+        return await fleet.ask(messages.Act(params.id, params.action, params.arguments), _ACT_S)
 
     @methods.register("rollout.status")
     async def rollout_status(params: RolloutParams, session: Session) -> Rollout:

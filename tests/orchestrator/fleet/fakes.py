@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 import msgspec
 
-from actors import ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
+from actors import Actor, ActorRef, ActorSystem, Backoff, Refusal, RestartPolicy, Supervisor
 from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.neighbours import Directory
+from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.rollouts import Rollouts
 from orchestrator.fleet.roster import Roster
 from streams.catalog import GROUP, Catalog
+from streams.commons import Commons
+from streams.far_sides import FarSide, FarSides
+from streams.sandbox.world import Ground, MakeServer, PaperWorld
 from streams.stream import Health, Stream
 
 
@@ -98,11 +105,68 @@ class KioskSettings(StallSettings, frozen=True, forbid_unknown_fields=True):
     products: dict[str, dict[str, str]] = {}
 
 
+class Greet(msgspec.Struct, frozen=True):
+    """Say hello so many times."""
+
+    whom: str
+    times: int = 1
+
+
+class Market(Stall):
+    """Has a paper world of one server, and actions."""
+
+    name = "market"
+    paper_world = f"{__name__}:MarketWorld"
+    actions: ClassVar[dict[str, type[msgspec.Struct]]] = {"greet": Greet}
+
+    async def start(self) -> None:
+        self.seen = self.context.far_sides.find("square")
+        await super().start()
+
+    async def act(self, action: msgspec.Struct) -> Any:
+        assert isinstance(action, Greet)
+        if not action.whom:
+            raise Refusal("nobody is there")
+        return ["hello " + action.whom] * action.times
+
+    def describe(self) -> dict[str, Any]:
+        return {"square": self.seen.url if self.seen is not None else None}
+
+
+class Square(Actor[Any]):
+    """A server that listens nowhere, and says so."""
+
+    def __init__(self, ground: Ground, port: int) -> None:
+        self.ground = ground
+        self.port = port
+
+    async def on_start(self) -> None:
+        self.ground.far_sides.add(FarSide("square", f"http://127.0.0.1:{self.port}", {"token": "t"}))
+
+    async def on_stop(self, reason: BaseException | None) -> None:
+        self.ground.far_sides.remove("square")
+
+
+class MarketWorld(PaperWorld):
+    """One square for all."""
+
+    def servers(self) -> dict[str, MakeServer]:
+        return {"square": lambda port: Square(self.ground, port)}
+
+
+class Lost(Stall):
+    """Its paper world cannot be imported."""
+
+    name = "lost"
+    paper_world = "no.such.module:World"
+
+
 class Kiosk(Stall):
     """Sells by call, as the settings of `api_services` say it."""
 
     name = "api_services"
     settings_type = KioskSettings
+    paper_world = "streams.sandbox.api_customers:ApiCustomersWorld"
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[StallSettings]:
@@ -116,9 +180,15 @@ def catalog() -> Catalog:
             "api_services": EntryPoint("api_services", f"{__name__}:Kiosk", GROUP),
             "sluggish": EntryPoint("sluggish", f"{__name__}:Sluggish", GROUP),
             "careless": EntryPoint("careless", f"{__name__}:Careless", GROUP),
+            "market": EntryPoint("market", f"{__name__}:Market", GROUP),
+            "lost": EntryPoint("lost", f"{__name__}:Lost", GROUP),
             "broken": EntryPoint("broken", "no.such.module:Stream", GROUP),
         }
     )
+
+
+def _no_network() -> Any:
+    raise OSError("there is no network here")
 
 
 class FleetUnderTest:
@@ -138,6 +208,8 @@ class FleetUnderTest:
         self.bus = EventBus()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.bus.subscribe(("*",), lambda event: self.events.append((event.name, event.fields)))
+        self.far_sides = FarSides()
+        self.worlds: PaperWorlds
         self.system: ActorSystem
         self.manager: ActorRef[Any]
         self.instances: ActorRef[Any]
@@ -159,6 +231,18 @@ class FleetUnderTest:
                     if seen == name and fields.items() <= said.items():
                         return said
                 await asyncio.sleep(0.01)
+
+    def _ground(self, directory: Path) -> Ground:
+        return Ground(
+            directory=directory,
+            host="127.0.0.1",
+            seed=1,
+            visits_per_minute=15,
+            http=_no_network,
+            now=lambda: datetime.now(UTC),
+            monotonic=monotonic,
+            far_sides=self.far_sides,
+        )
 
     @asynccontextmanager
     async def running(self, *, max_restarts: int = 3, cooldown_s: float = 60.0) -> AsyncIterator[None]:
@@ -184,7 +268,12 @@ class FleetUnderTest:
                 events=self.bus,
                 http=lambda: None,  # type: ignore[arg-type, return-value]
                 secret=lambda name: None,
+                commons=Commons(await self.system.spawn(Supervisor, "commons")),
+                far_sides=self.far_sides,
+                directory=(directory := Directory()),
             )
+            servers = await self.system.spawn(lambda: Supervisor(ordered=False), "far_sides")
+            self.worlds = PaperWorlds(servers, self.directory / "sandbox", 7800, self._ground)
             roster, rollouts = Roster(around.instances), Rollouts()
             self.instances = instances
             self.manager = await self.system.spawn(
@@ -198,7 +287,9 @@ class FleetUnderTest:
                     self.counts,
                     roster,
                     rollouts,
+                    self.worlds,
                 ),
                 "deployment_manager",
             )
+            directory.manager = self.manager
             yield

@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-import structlog
 from multidict import CIMultiDictProxy
 from structlog.testing import capture_logs
 
@@ -27,7 +26,8 @@ from streams.http_host import PortTaken
 from streams.metering.key_store import KeyRefused, NoSuchKey
 from streams.metering.plan import Plan
 from streams.metering.selling import SellsByKey
-from streams.stream import Limits, StreamContext
+from streams.stream import Limits
+from tests.streams.contexts import context_for, open_commons
 from tests.streams.ledgers import LedgerBench, open_ledger
 
 IBAN = "/v1/iban?value=DE89370400440532013000"
@@ -124,28 +124,25 @@ async def open_shop(
 ) -> AsyncIterator[Customer]:
     """Start an instance in a directory, new or old, and become its customer."""
     place = directory / "instances" / "api_services-007"
-    place.mkdir(parents=True, exist_ok=True)
     async with (
         open_ledger(directory) as bench,
+        open_commons() as commons,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         customer: Customer
         shop = ApiServices(
-            StreamContext(
-                id="api_services-007",
+            context_for(
+                settings,
+                place,
+                bench.ref,
+                commons,
                 stream="api_services",
-                directory=place,
-                host="127.0.0.1",
+                instance="api_services-007",
                 port=port,
-                settings=settings,
                 book=book,
-                ledger=bench.ref,
-                log=structlog.get_logger(),
                 now=lambda: customer.time,
                 monotonic=asyncio.get_running_loop().time,
-                limits=limits or Limits(),
-                http=lambda: session,
-                secret=lambda _: None,
+                limits=limits,
             )
         )
         customer = Customer(shop, bench, session)

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import web
 
 from actors import Actor, ActorSystem, Refusal, on
+from streams.addresses import address_of
 from streams.metering.messages import CreateKey
 from streams.metering.selling import NewKey
-from streams.sandbox.api_customer import ApiCustomer, Purchase, address_of, purchases_of
+from streams.sandbox.api_customer import ApiCustomer, Purchase, purchases_of
 
 
 class SoldOut(Refusal):
@@ -154,20 +155,6 @@ async def test_a_purse_that_cannot_be_read_or_written_does_not_keep_it_from_tryi
     assert shop.calls.empty()
     (vitals,) = (child for child in system.tree().children if child.path == "/customer")
     assert (vitals.condition, vitals.restarts) == ("running", 0)
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:7801"),
-        ("0.0.0.0", "http://127.0.0.1:7801"),
-        ("::", "http://[::1]:7801"),
-        ("fe80::1", "http://[fe80::1]:7801"),
-        ("localhost", "http://localhost:7801"),
-    ],
-)
-def test_it_finds_an_instance_wherever_it_listens(host: str, url: str) -> None:
-    assert address_of(host, 7801) == url
 
 
 def test_only_what_an_instance_sells_and_can_be_asked_for_is_bought() -> None:
