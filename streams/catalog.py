@@ -7,6 +7,7 @@ and a class.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import invalidate_caches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -43,19 +44,25 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
     """Streams by name; each is imported when it is first asked for.
 
     An entry point whose name cannot be one of a stream is logged and left out.
-    Looking up what is not installed raises `UnknownStream`, and what is broken `BrokenStream`.
+    Looking up what is not installed raises `UnknownStream`, and what is broken `BrokenStream`. A package that was
+    installed since the last look is found; one that was removed is known until the process ends, since what was
+    imported cannot be taken back.
+
+    Args:
+        points: Entry points to use instead of the installation's.
     """
 
     def __init__(self, points: Mapping[str, EntryPoint] | None = None) -> None:
-        if points is None:
-            points = {point.name: point for point in entry_points(group=GROUP)}
-        self._points = {name: point for name, point in sorted(points.items()) if _can_be_named(name)}
-        for name in sorted(points.keys() - self._points):
-            _log.error("catalog.name_refused", stream=name, source=points[name].value, detail=NAMES)
+        self._installed = points is None
+        self._points = _usable(_installed() if points is None else points)
         self._loaded: dict[str, type[Stream[Any]]] = {}
 
     def __getitem__(self, name: str) -> type[Stream[Any]]:
         if name not in self._loaded:
+            if name not in self._points and self._installed:
+                # Installed into the running daemon's environment, maybe.
+                invalidate_caches()
+                self._points = _usable(_installed()) | self._points
             point = self._points.get(name)
             if point is None:
                 raise UnknownStream(name, tuple(self._points))
@@ -77,6 +84,17 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
 
     def __len__(self) -> int:
         return len(self._points)
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _usable(points: Mapping[str, EntryPoint]) -> dict[str, EntryPoint]:
+    usable = {name: point for name, point in sorted(points.items()) if _can_be_named(name)}
+    for name in sorted(points.keys() - usable):
+        _log.error("catalog.name_refused", stream=name, source=points[name].value, detail=NAMES)
+    return usable
 
 
 def _can_be_named(name: str) -> bool:

@@ -49,6 +49,20 @@ def test_a_module_that_exits_when_it_is_imported_is_broken(tmp_path: Path, monke
         Catalog({"rude": point("rude", "leaves_at_once:Stream")})["rude"]
 
 
+def test_a_package_that_is_installed_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    catalog = Catalog()
+    with pytest.raises(UnknownStream):
+        catalog["late"]
+    (tmp_path / "late.py").write_text("from streams.api_services.stream import ApiServices as Late")
+    information = tmp_path / "late-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[automate.streams]\nlate = late:Late\n")
+    assert catalog["late"] is ApiServices
+    assert "late" in catalog
+
+
 def test_an_unknown_stream_is_refused_with_those_there_are() -> None:
     with pytest.raises(UnknownStream, match="api_services"):
         Catalog()["crypto_arbitrag"]
