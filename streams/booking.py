@@ -19,7 +19,7 @@ BookName: TypeAlias = Literal["paper", "live"]
 BookedState: TypeAlias = Literal["pending", "posted"]
 """What a booking's own postings count as: expected, or earned and spent for good."""
 
-Outcome: TypeAlias = Literal["posted", "voided", "expired", "settled", "reversed"]
+Step: TypeAlias = Literal["posted", "voided", "expired", "settled", "reversed"]
 """What becomes of a transaction by another one: see `Resolution`."""
 
 PresentState: TypeAlias = Literal["pending", "posted", "voided", "expired", "settled", "reversed"]
@@ -97,7 +97,7 @@ class Resolution(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     transaction: str
-    outcome: Outcome
+    outcome: Step
     reason: str = ""
 
 

@@ -5,9 +5,14 @@ compact (no spaces) UTF-8 with non-ASCII left as it is:
 
 - id = the first 16 bytes of SHA-256(book ‖ NUL ‖ key), written `tx_` and 32 hexadecimal digits;
 - body digest = SHA-256 of the JSON array `[book, key, kind, stream, instance, [[account, asset, units], …],
-  [evidence kind, external id, SHA-256 of the artefact in hexadecimal], null or [corrected id, reason]]`;
+  [evidence kind, external id, SHA-256 of the artefact in hexadecimal], null or [corrected id, reason]]`. Where the
+  booking is pending or takes a step with another, three elements follow: `"pending"` or `"posted"`, null or the
+  instant it expires at, null or `[the other's id, outcome, reason]`;
 - hash n = SHA-256(hash n-1 ‖ body digest ‖ the JSON array `[sequence, occurred at, booked at, state, memo,
-  [[meter, amount], …]]`), both instants in microseconds since 1970. Hash 0 is 32 zero bytes.
+  [[meter, amount], …]]`). Hash 0 is 32 zero bytes.
+
+The state is the one that the booking's own postings count as, `pending` or `posted`; what becomes of it later stands
+in transactions of their own. Instants are in microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -19,7 +24,13 @@ from typing import Final
 
 import msgspec
 
-from streams.booking import Correction, MeterIncrement, Posting
+from streams.booking import Correction, MeterIncrement, Posting, Resolution
+
+POSTED: Final = "posted"
+"""The state of postings that are earned or spent for good."""
+
+PENDING: Final = "pending"
+"""The state of postings that are expected, and may come to nothing."""
 
 GENESIS: Final = bytes(32)
 """What stands for the hash before the first transaction's."""
@@ -55,6 +66,9 @@ def body_digest(
     postings: Sequence[Posting],
     evidence: tuple[str, str, str],
     corrects: Correction | None,
+    state: str = POSTED,
+    expires_at_us: int | None = None,
+    resolves: Resolution | None = None,
 ) -> bytes:
     """Return the digest of what an idempotency key is bound to.
 
@@ -67,8 +81,14 @@ def body_digest(
         postings: The legs, in their order.
         evidence: Its kind, its external id, and its artefact's SHA-256 in hexadecimal.
         corrects: What is corrected, and why.
+        state: What the postings count as.
+        expires_at_us: When a pending booking expires.
+        resolves: The step taken with an earlier transaction.
     """
-    return sha256(_encode((book, key, kind, stream, instance, postings, evidence, corrects))).digest()
+    body: tuple[object, ...] = (book, key, kind, stream, instance, postings, evidence, corrects)
+    if state != POSTED or resolves is not None:
+        body += (state, expires_at_us, resolves)
+    return sha256(_encode(body)).digest()
 
 
 def next_hash(

@@ -8,19 +8,18 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.money import chain
 from orchestrator.money.bulk import BulkInsert
+from orchestrator.money.chain import PENDING, POSTED
 from orchestrator.money.instants import from_us
 from orchestrator.money.preparation import Prepared, encode_meters
+from orchestrator.money.steps import RESOLVING, Taken, Target, step_problem, sums_of
 from orchestrator.money.validation import account_kind
 from streams.booking import BookingRejected, KeyConflict, Receipt
-
-POSTED: Final = "posted"
-"""The state of money that is earned or spent for good."""
 
 Outcome: TypeAlias = Receipt | BookingRejected
 Head: TypeAlias = tuple[int, bytes, int]
 """Sequence, hash and time of booking (microseconds) of the chain's last transaction."""
-Earlier: TypeAlias = tuple[int, int, bytes, str]
-"""Sequence, time of booking (microseconds), body digest and book of a transaction booked before."""
+Earlier: TypeAlias = tuple[int, int, bytes, str, str]
+"""Sequence, time of booking (microseconds), body digest, book and state as booked of a transaction booked before."""
 
 _BYTES_PER_BOOKING: Final = 4096  # its place in the index of ids is random: most often a page of its own
 
@@ -40,6 +39,13 @@ _MOVE_BALANCES: Final = BulkInsert(
     "balances",
     ("origin", "account", "asset", "state", "day", "units"),
     "ON CONFLICT DO UPDATE SET units = units + excluded.units",
+)
+_INSERT_STEPS: Final = BulkInsert("steps", ("sequence", "target", "outcome", "reason"))
+_INSERT_EXPIRIES: Final = BulkInsert("expiries", ("sequence", "expires_at"))
+_SET_STATES: Final = BulkInsert(
+    "states",
+    ("sequence", "origin", "state", "expires_at"),
+    "ON CONFLICT DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at",
 )
 _MOVE_METERS: Final = BulkInsert(
     "meters", ("name", "value"), "ON CONFLICT DO UPDATE SET value = value + excluded.value"
@@ -106,25 +112,35 @@ class Group:
         self._postings: list[Any] = []
         self._evidence: list[Any] = []
         self._balances: dict[tuple[int, int, str, str], int] = {}
+        self._pending_balances: dict[tuple[int, int, str, str], int] = {}
+        self._steps: list[Any] = []
+        self._expiries: list[Any] = []
+        self._states: dict[int, tuple[int, str, int | None]] = {}
         self._meters: dict[str, int] = {}
 
-    def add(self, bookings: Iterable[Prepared], earlier: dict[bytes, Earlier]) -> None:
+    def add(
+        self, bookings: Iterable[Prepared], earlier: dict[bytes, Earlier], targets: dict[bytes, Target | None]
+    ) -> None:
         """Add bookings, each after the one before.
 
         Args:
             bookings: What to book.
             earlier: What the ledger holds under the ids they have or correct; grows by what is added.
+            targets: What it holds under the ids they take a step with, None where that is nothing; grows, too.
         """
         for prepared in bookings:
             booking = prepared.booking
             if (made := earlier.get(prepared.id)) is not None:
                 self.outcomes.append(_replay(prepared, made))
-            elif booking.corrects is not None and not _is_in_book(booking.book, earlier.get(prepared.corrects or b"")):
-                wrong = booking.corrects.transaction
-                self.outcomes.append(BookingRejected(f"the book {booking.book} has no transaction {wrong} to correct"))
+            elif (prepared.corrects is not None or prepared.resolves is not None) and (
+                problem := self._problem(prepared, earlier, targets)
+            ):
+                self.outcomes.append(BookingRejected(problem))
             else:
                 sequence = self._append(prepared)
-                earlier[prepared.id] = sequence, self._booked_at_us, prepared.body_digest, booking.book
+                earlier[prepared.id] = sequence, self._booked_at_us, prepared.body_digest, booking.book, booking.state
+                if targets:
+                    self._follow_steps(prepared, sequence, targets)
                 self.outcomes.append(Receipt(chain.id_text(prepared.id), sequence, self._booked_at))
 
     def insert(self, connection: sqlite3.Connection) -> None:
@@ -145,18 +161,36 @@ class Group:
         _INSERT_TRANSACTIONS.run(connection, self._transactions)
         _INSERT_POSTINGS.run(connection, self._postings)
         _INSERT_EVIDENCE.run(connection, self._evidence)
-        _MOVE_BALANCES.run(
-            connection,
-            [v for (o, a, asset, day), u in self._balances.items() for v in (o, a, asset, POSTED, day, u)],
-        )
+        for state, balances in ((POSTED, self._balances), (PENDING, self._pending_balances)):
+            _MOVE_BALANCES.run(
+                connection,
+                [v for (o, a, asset, day), u in balances.items() for v in (o, a, asset, state, day, u)],
+            )
+        _INSERT_STEPS.run(connection, self._steps)
+        _INSERT_EXPIRIES.run(connection, self._expiries)
+        _SET_STATES.run(connection, [v for sequence, state in self._states.items() for v in (sequence, *state)])
         _MOVE_METERS.run(connection, [value for item in self._meters.items() for value in item])
 
     def take_back(self) -> None:
         """Undo what the group changed in memory; to be called when it was not committed."""
         self._names.forget(self._new_origins, self._new_accounts)
 
+    def _problem(
+        self, prepared: Prepared, earlier: dict[bytes, Earlier], targets: dict[bytes, Target | None]
+    ) -> str | None:
+        """Return why a booking cannot be made after those before it; None where it can."""
+        booking = prepared.booking
+        if prepared.corrects is not None and booking.corrects is not None:
+            return _correction_problem(booking.book, booking.corrects.transaction, earlier.get(prepared.corrects))
+        if prepared.resolves is not None and booking.resolves is not None:
+            origin = (booking.book, booking.stream, booking.instance)
+            target = targets[prepared.resolves]
+            return step_problem(booking.resolves, origin, sums_of(booking.postings), target, self._booked_at_us)
+        return None
+
     def _append(self, prepared: Prepared) -> int:
         booking = prepared.booking
+        state = booking.state
         evidence = booking.evidence
         last, last_hash, _ = self.head
         sequence = last + 1
@@ -168,7 +202,7 @@ class Group:
             sequence,
             prepared.occurred_at_us,
             self._booked_at_us,
-            POSTED,
+            state,
             booking.memo,
             booking.meters,
         )
@@ -178,7 +212,7 @@ class Group:
             origin,
             booking.key,
             booking.kind,
-            POSTED,
+            state,
             prepared.occurred_at_us,
             self._booked_at_us,
             booking.memo,
@@ -192,6 +226,11 @@ class Group:
             this_hash,
         )
         accounts, balances, day = self._names.accounts, self._balances, prepared.day
+        if state != POSTED:
+            balances = self._pending_balances
+            self._states[sequence] = (origin, state, prepared.expires_at_us)
+            if prepared.expires_at_us is not None:
+                self._expiries += (sequence, prepared.expires_at_us)
         for n, posting in enumerate(booking.postings):
             name, asset, units = posting.account, posting.asset, posting.units
             account = accounts.get(name) or self._name_account(name)
@@ -205,6 +244,33 @@ class Group:
         self.head = (sequence, this_hash, self._booked_at_us)
         return sequence
 
+    def _follow_steps(self, prepared: Prepared, sequence: int, targets: dict[bytes, Target | None]) -> None:
+        """Note the step that what was added takes, and that others may take one with it."""
+        booking, step = prepared.booking, prepared.booking.resolves
+        units = sums_of(booking.postings)
+        took = None
+        if step is not None and prepared.resolves is not None:
+            took = (step.outcome, prepared.resolves)
+            if (target := targets[prepared.resolves]) is not None:
+                self._take_step(step.outcome, step.reason, target, sequence)
+                target.taken[step.outcome] = Taken(prepared.id, units)
+        if prepared.id in targets:
+            origin = (booking.book, booking.stream, booking.instance)
+            targets[prepared.id] = Target(
+                prepared.id, sequence, origin, booking.state, prepared.day, prepared.expires_at_us, took, units, {}
+            )
+
+    def _take_step(self, outcome: str, reason: str, target: Target, sequence: int) -> None:
+        origin = self._names.origins[target.origin]
+        self._steps += (sequence, target.sequence, outcome, reason)
+        self._states[target.sequence] = (origin, outcome, None)
+        if outcome in RESOLVING:
+            # On the day it was expected, so that nothing is left pending there.
+            accounts, balances = self._names.accounts, self._pending_balances
+            for (name, asset), units in target.units.items():
+                place = (origin, accounts[name], asset, target.day)
+                balances[place] = balances.get(place, 0) - units
+
     def _name_origin(self, origin: tuple[str, str, str]) -> int:
         number = self._new_origins[origin] = len(self._names.origins) + 1
         self._names.add_origin(origin, number)
@@ -216,11 +282,15 @@ class Group:
 
 
 def _replay(prepared: Prepared, made: Earlier) -> Outcome:
-    sequence, booked_at_us, body_digest, _ = made
+    sequence, booked_at_us, body_digest, _, _ = made
     if body_digest != prepared.body_digest:
         return KeyConflict(prepared.booking.key)
     return Receipt(chain.id_text(prepared.id), sequence, from_us(booked_at_us), replayed=True)
 
 
-def _is_in_book(book: str, transaction: Earlier | None) -> bool:
-    return transaction is not None and transaction[3] == book
+def _correction_problem(book: str, wrong: str, transaction: Earlier | None) -> str | None:
+    if transaction is None or transaction[3] != book:
+        return f"the book {book} has no transaction {wrong} to correct"
+    if transaction[4] != POSTED:
+        return f"{wrong} cannot be corrected: it was booked as pending, and is to be voided, or posted in part"
+    return None

@@ -28,6 +28,8 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
         evidence_digest: SHA-256 of the artefact.
         body_digest: What the idempotency key is bound to.
         corrects: The id of the transaction it corrects.
+        resolves: The id of the transaction it takes a step with.
+        expires_at_us: When it expires, microseconds since 1970.
     """
 
     booking: Book
@@ -37,6 +39,8 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     evidence_digest: bytes
     body_digest: bytes
     corrects: bytes | None
+    resolves: bytes | None
+    expires_at_us: int | None
 
 
 def prepare(booking: Book) -> Prepared:
@@ -50,6 +54,7 @@ def prepare(booking: Book) -> Prepared:
         evidence = booking.evidence
         digest = sha256(evidence.artefact)
         occurred_at_us = to_us(booking.occurred_at)
+        expires_at_us = None if booking.expires_at is None else to_us(booking.expires_at)
         return Prepared(
             booking,
             chain.transaction_id(booking.book, booking.key),
@@ -65,8 +70,13 @@ def prepare(booking: Book) -> Prepared:
                 booking.postings,
                 (evidence.kind, evidence.external_id, digest.hexdigest()),
                 booking.corrects,
+                booking.state,
+                expires_at_us,
+                booking.resolves,
             ),
             None if booking.corrects is None else chain.parse_id(booking.corrects.transaction),
+            None if booking.resolves is None else chain.parse_id(booking.resolves.transaction),
+            expires_at_us,
         )
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         # Structs are not checked when they are made: a field of another type is the caller's mistake, too.

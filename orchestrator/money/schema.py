@@ -15,6 +15,19 @@ APPLICATION_ID: Final = 0x4175_4C67
 
 _OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 
+
+def _never_changed(*tables: str) -> tuple[str, ...]:
+    """Return the triggers that keep a mistake in a program from changing what is booked."""
+    return tuple(
+        f"""
+        CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}
+        BEGIN SELECT RAISE(ABORT, '{table} are never changed: book a correction'); END
+        """
+        for table in tables
+        for verb in ("UPDATE", "DELETE")
+    )
+
+
 # Text that repeats on every row (who earned it, which account) is interned in `origins` and `accounts`, so
 # that a row stays small: what a booking costs is mostly the pages it dirties.
 _FIRST_VERSION: Final = (
@@ -89,17 +102,41 @@ _FIRST_VERSION: Final = (
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
-    *(
-        f"""
-        CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}
-        BEGIN SELECT RAISE(ABORT, '{table} are never changed: book a correction'); END
-        """
-        for table in ("accounts", "origins", "transactions", "postings", "evidence")
-        for verb in ("UPDATE", "DELETE")
-    ),
+    *_never_changed("accounts", "origins", "transactions", "postings", "evidence"),
 )
 
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_VERSION,)
+# What plain posted transactions need none of, so that they cost nothing: `steps` and `expiries` are part of what was
+# booked, `states` follows from them, as balances do. A transaction without a row in it is posted.
+_STATES: Final = (
+    """
+    CREATE TABLE steps (
+        sequence INTEGER PRIMARY KEY REFERENCES transactions (sequence),
+        target INTEGER NOT NULL REFERENCES transactions (sequence),
+        outcome TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        UNIQUE (target, outcome)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE expiries (
+        sequence INTEGER PRIMARY KEY REFERENCES transactions (sequence),
+        expires_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE states (
+        sequence INTEGER PRIMARY KEY REFERENCES transactions (sequence),
+        origin INTEGER NOT NULL REFERENCES origins (id),
+        state TEXT NOT NULL,
+        expires_at INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX states_by_origin ON states (origin, state)",
+    "CREATE INDEX states_by_expiry ON states (expires_at) WHERE expires_at IS NOT NULL",
+    *_never_changed("steps", "expiries"),
+)
+
+_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_VERSION, _STATES)
 """Statements that lead from version n to n + 1; the first make an empty file a ledger."""
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)

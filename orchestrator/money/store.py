@@ -16,11 +16,13 @@ from orchestrator.money.group import Earlier, Group, Head, Names, Outcome
 from orchestrator.money.instants import now_us
 from orchestrator.money.preparation import Prepared
 from orchestrator.money.schema import LedgerFileError, open_writer
+from orchestrator.money.steps import Target
+from orchestrator.money.targets import read_targets
 from streams.booking import BookingRejected, LedgerUnavailable
 
 _CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
 
-_FIND: Final = BulkSelect("SELECT id, sequence, booked_at, body_digest, origin FROM transactions", "id")
+_FIND: Final = BulkSelect("SELECT id, sequence, booked_at, body_digest, origin, state FROM transactions", "id")
 _READ_HEAD: Final = "SELECT sequence, hash, booked_at FROM transactions ORDER BY sequence DESC LIMIT 1"
 
 
@@ -120,7 +122,7 @@ class Store:
         rows = Group(head or _read_head(connection), self._names, self._clock())
         try:
             connection.execute("BEGIN IMMEDIATE")
-            rows.add(group, self._find(group))
+            rows.add(group, self._find(group), self._find_targets(group))
             rows.insert(connection)
             _commit(connection, rows.head)
         except BaseException:
@@ -136,9 +138,16 @@ class Store:
         ids += [prepared.corrects for prepared in group if prepared.corrects is not None]
         books = self._names.books
         return {
-            transaction: (sequence, booked_at, body_digest, books[origin])
-            for transaction, sequence, booked_at, body_digest, origin in _FIND.run(self.connection, ids)
+            transaction: (sequence, booked_at, body_digest, books[origin], state)
+            for transaction, sequence, booked_at, body_digest, origin, state in _FIND.run(self.connection, ids)
         }
+
+    def _find_targets(self, group: Sequence[Prepared]) -> dict[bytes, Target | None]:
+        ids = {prepared.resolves for prepared in group if prepared.resolves is not None}
+        targets: dict[bytes, Target | None] = dict.fromkeys(ids)
+        if ids:
+            targets.update(read_targets(self.connection, [*ids]))
+        return targets
 
 
 def _read_head(connection: sqlite3.Connection) -> Head:

@@ -7,14 +7,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from orchestrator.money.chain import parse_id
-from streams.booking import Book, BookingRejected, Posting
+from orchestrator.money.chain import PENDING, POSTED, parse_id
+from streams.booking import Book, BookingRejected, Posting, Resolution
 from streams.money import ASSETS, MAX_UNITS
 
 ACCOUNT_KINDS: Final = frozenset({"income", "cost", "asset", "liability", "equity"})
 """The first part of an account's name says which of these it is."""
 
 BOOKS: Final = frozenset({"paper", "live"})
+STEPS: Final = frozenset({"posted", "voided", "expired", "settled", "reversed"})
+
+COMES_TO_NOTHING: Final = frozenset({"voided", "expired"})
+"""Steps without postings."""
 
 MAX_KEY_CHARS: Final = 512
 MAX_TEXT_CHARS: Final = 512
@@ -40,8 +44,10 @@ def check(booking: Book) -> None:
         raise BookingRejected(f"there is no book {booking.book!r}, only paper and live")
     _check_text("key", booking.key, MAX_KEY_CHARS)
     _check_names(booking.kind, booking.stream, booking.instance, booking.evidence.kind)
-    _check_postings(booking.postings)
-    _check_instant(booking.occurred_at)
+    step = booking.resolves
+    if step is None or step.outcome not in COMES_TO_NOTHING:
+        _check_postings(booking.postings)
+    _check_instant("occurred_at", booking.occurred_at)
     _check_evidence(booking)
     if booking.memo:
         _check_text("memo", booking.memo, MAX_TEXT_CHARS)
@@ -51,6 +57,10 @@ def check(booking: Book) -> None:
         if parse_id(booking.corrects.transaction) is None:
             raise BookingRejected(f"{booking.corrects.transaction!r} is not the id of a transaction to correct")
         _check_text("reason of the correction", booking.corrects.reason, MAX_TEXT_CHARS)
+    if booking.state != POSTED or booking.expires_at is not None:
+        _check_pending(booking)
+    if step is not None:
+        _check_step(booking, step)
 
 
 @lru_cache(maxsize=65_536)
@@ -108,11 +118,37 @@ def _check_postings(postings: tuple[Posting, ...]) -> None:
             raise BookingRejected(f"the postings in {asset} sum to {units} units, not to zero")
 
 
-def _check_instant(occurred_at: datetime) -> None:
-    if occurred_at.utcoffset() is None:
-        raise BookingRejected(f"occurred_at {occurred_at} is not an aware datetime")
-    if not 1970 < occurred_at.year < 9999:
-        raise BookingRejected(f"occurred_at {occurred_at} is not in the years 1971 to 9998")
+def _check_instant(what: str, instant: datetime) -> None:
+    if instant.utcoffset() is None:
+        raise BookingRejected(f"{what} {instant} is not an aware datetime")
+    if not 1970 < instant.year < 9999:
+        raise BookingRejected(f"{what} {instant} is not in the years 1971 to 9998")
+
+
+def _check_pending(booking: Book) -> None:
+    if booking.state not in {PENDING, POSTED}:
+        raise BookingRejected(f"there is no state {booking.state!r} to book in, only pending and posted")
+    if booking.expires_at is not None:
+        if booking.state != PENDING:
+            raise BookingRejected("only what is pending expires")
+        _check_instant("expires_at", booking.expires_at)
+    if booking.corrects is not None:
+        raise BookingRejected("a correction is posted at once, not pending")
+
+
+def _check_step(booking: Book, step: Resolution) -> None:
+    if parse_id(step.transaction) is None:
+        raise BookingRejected(f"{step.transaction!r} is not the id of a transaction")
+    if step.outcome not in STEPS:
+        raise BookingRejected(f"a transaction cannot be {step.outcome!r}, only {', '.join(sorted(STEPS))}")
+    if step.reason != "":
+        _check_text("reason of the step", step.reason, MAX_TEXT_CHARS)
+    if booking.state != POSTED:
+        raise BookingRejected("a step with another transaction is not pending itself")
+    if booking.corrects is not None:
+        raise BookingRejected("a booking corrects another one or takes a step with it, not both")
+    if step.outcome in COMES_TO_NOTHING and booking.postings != ():
+        raise BookingRejected(f"nothing moves where a transaction is {step.outcome}: there can be no postings")
 
 
 def _check_evidence(booking: Book) -> None:

@@ -22,13 +22,15 @@ from typing import Any, Final
 import msgspec
 
 from orchestrator.money import chain
-from orchestrator.money.group import POSTED
+from orchestrator.money.chain import PENDING, POSTED
 from orchestrator.money.instants import day_of
 from orchestrator.money.preparation import decode_meters
 from orchestrator.money.report import Problem, VerifyReport
 from orchestrator.money.schema import LedgerFileError, open_reader, schema_problems
-from orchestrator.money.validation import account_kind
-from streams.booking import BookingRejected, Correction, Posting
+from orchestrator.money.steps import RESOLVING, step_problem, sums_of
+from orchestrator.money.targets import read_targets
+from orchestrator.money.validation import COMES_TO_NOTHING, account_kind
+from streams.booking import BookingRejected, Correction, Posting, Resolution
 
 MAX_PROBLEMS: Final = 100
 """Problems that a report tells in full; the others are counted."""
@@ -47,11 +49,27 @@ _POSTINGS: Final = """
     FROM postings LEFT JOIN accounts ON accounts.id = account ORDER BY sequence, n
 """
 _EVIDENCE: Final = "SELECT sequence, artefact FROM evidence ORDER BY sequence"
+_STEPS: Final = """
+    SELECT steps.sequence, id, outcome, steps.reason
+    FROM steps LEFT JOIN transactions ON transactions.sequence = target ORDER BY steps.sequence
+"""
+_EXPIRIES: Final = "SELECT sequence, expires_at FROM expiries ORDER BY sequence"
 _CORRECTED: Final = """
-    SELECT sequence, book FROM transactions JOIN origins ON origins.id = origin WHERE transactions.id = ?
+    SELECT sequence, book, state FROM transactions JOIN origins ON origins.id = origin WHERE transactions.id = ?
 """
 _BALANCES: Final = "SELECT origin, account, asset, state, day, units FROM balances"
 _METERS: Final = "SELECT name, value FROM meters"
+_RELEASED: Final = """
+    SELECT origin, account, asset, units FROM postings JOIN transactions USING (sequence) WHERE sequence = ?
+"""
+_FOUND_STATES: Final = "SELECT sequence, origin, state, expires_at FROM states"
+_EXPECTED_STATES: Final = """
+    SELECT sequence, origin, coalesce(last.outcome, state), CASE WHEN last.outcome IS NULL THEN expires_at END
+    FROM transactions
+    LEFT JOIN (SELECT target, outcome, max(sequence) FROM steps GROUP BY target) AS last ON last.target = sequence
+    LEFT JOIN expiries USING (sequence)
+    WHERE state != 'posted' OR last.outcome IS NOT NULL
+"""
 _ACCOUNTS: Final = "SELECT id, name, kind FROM accounts"
 _ORIGINS: Final = "SELECT id, book, stream, instance FROM origins"
 
@@ -59,7 +77,7 @@ _NOT_THE_LEDGERS_FAULT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sql
 
 
 def verify(path: Path) -> VerifyReport:
-    """Recompute chain, ids, digests, balances and meters of a ledger, and let SQLite check its pages.
+    """Recompute chain, ids, digests, steps, states, balances and meters, and let SQLite check its pages.
 
     Memory grows with the number of balances and meters, not with that of transactions.
 
@@ -91,7 +109,7 @@ class _Verification:
 
     def run(self) -> VerifyReport:
         self._connection.execute("BEGIN")  # one snapshot for everything, whatever is booked meanwhile
-        for check in (self._check_file, self._check_chain, self._check_sums, self._check_names):
+        for check in (self._check_file, self._check_chain, self._check_states, self._check_sums, self._check_names):
             try:
                 check()
             except (sqlite3.DatabaseError, TypeError, ValueError) as error:
@@ -124,32 +142,41 @@ class _Verification:
             self._note(f"row {row} of {table} refers to nothing in {parent}")
 
     def _check_chain(self) -> None:
-        """Walk transactions, their postings and their evidence side by side, in the order of the chain."""
-        postings = _BySequence(self._connection.execute(_POSTINGS))
-        evidence = _BySequence(self._connection.execute(_EVIDENCE))
+        """Walk transactions and what belongs to them side by side, in the order of the chain."""
+        parts = {
+            what: _BySequence(self._connection.execute(statement))
+            for what, statement in (
+                *(("postings", _POSTINGS), ("evidence", _EVIDENCE)),
+                *(("a step", _STEPS), ("an expiry", _EXPIRIES)),
+            )
+        }
         for row in self._connection.execute(_TRANSACTIONS):
             sequence = row[0]
-            self._note_strays(postings.before(sequence), evidence.before(sequence))
+            self._note_strays(parts, sequence)
             if sequence != self._last + 1:
                 self._note(f"the transaction before it is missing: the last was {self._last}", sequence, row[1])
             self._transactions += 1
             self._last = sequence
             try:
-                for problem in self._transaction_problems(row, postings.at(sequence), evidence.at(sequence)):
+                for problem in self._transaction_problems(row, *(part.at(sequence) for part in parts.values())):
                     self._note(problem, sequence, row[1])
             except (TypeError, ValueError, AttributeError, OverflowError, BookingRejected) as error:
                 self._note(f"cannot be recomputed: {error}", sequence, row[1])
             self._head = row[-1] if isinstance(row[-1], bytes) else b""
-        self._note_strays(postings.before(None), evidence.before(None))
+        self._note_strays(parts, None)
 
-    def _note_strays(self, postings: Iterable[int], evidence: Iterable[int]) -> None:
-        for sequence in postings:
-            self._note("postings without a transaction", sequence)
-        for sequence in evidence:
-            self._note("evidence without a transaction", sequence)
+    def _note_strays(self, parts: dict[str, _BySequence], sequence: int | None) -> None:
+        for what, part in parts.items():
+            for stray in part.before(sequence):
+                self._note(f"{what} without a transaction", stray)
 
     def _transaction_problems(
-        self, row: tuple[Any, ...], legs: list[tuple[Any, ...]], artefacts: list[tuple[Any, ...]]
+        self,
+        row: tuple[Any, ...],
+        legs: list[tuple[Any, ...]],
+        artefacts: list[tuple[Any, ...]],
+        steps: list[tuple[Any, ...]],
+        expiries: list[tuple[Any, ...]],
     ) -> Iterator[str]:
         (sequence, transaction, origin, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[:11]
         (memo, corrects, reason, evidence_kind, external_id, evidence_digest, meters) = row[11:18]
@@ -163,19 +190,29 @@ class _Verification:
 
         if transaction != chain.transaction_id(book, key):
             yield "its id is not that of its book and key"
-        if state != POSTED:
+        if state not in {PENDING, POSTED}:
             yield f"its state is {state!r}"
         if booked_at < before:
             yield "it was booked before the one before it"
-        yield from _leg_problems(legs)
+        postings = [Posting(name, asset, units) for _, _, name, asset, units in legs]
+        resolves, expires_at = None, expiries[0][0] if expiries else None
+        if steps:
+            ((target, outcome, why),) = steps
+            resolves = Resolution(chain.id_text(target), outcome, why)
+            if problem := self._step(sequence, target, resolves, (book, stream, instance), postings, booked_at):
+                yield problem
+        if state != PENDING and expires_at is not None:
+            yield "it expires, but is not pending"
+        if legs or resolves is None or resolves.outcome not in COMES_TO_NOTHING:
+            yield from _leg_problems(legs)
         if [sha256(artefact).digest() for (artefact,) in artefacts] != [evidence_digest]:
             yield "its evidence is missing or is not what its digest says"
         correction = None
         if corrects is not None:
             correction = Correction(chain.id_text(corrects), reason)
             found = self._connection.execute(_CORRECTED, (corrects,)).fetchone()
-            if found is None or found[0] >= sequence or found[1] != book:
-                yield f"it corrects {correction.transaction}, which does not stand before it in its book"
+            if found is None or found[0] >= sequence or found[1:] != (book, POSTED):
+                yield f"it corrects {correction.transaction}, which does not stand before it in its book, posted"
         elif reason is not None:
             yield "it has a reason for a correction, but corrects nothing"
         if body_digest != chain.body_digest(
@@ -184,9 +221,12 @@ class _Verification:
             kind,
             stream,
             instance,
-            [Posting(name, asset, units) for _, _, name, asset, units in legs],
+            postings,
             (evidence_kind, external_id, evidence_digest.hex()),
             correction,
+            state,
+            expires_at,
+            resolves,
         ):
             yield "its body is not what its digest says"
         if this_hash != chain.next_hash(
@@ -194,10 +234,34 @@ class _Verification:
         ):
             yield "its hash does not follow from it and the hash before"
 
+    def _step(
+        self,
+        sequence: int,
+        target_id: bytes,
+        step: Resolution,
+        origin: tuple[str, str, str],
+        postings: list[Posting],
+        booked_at: int,
+    ) -> str | None:
+        """Release what a step resolves, and return what is wrong with it; None where nothing is."""
+        target = read_targets(self._connection, [target_id], before=sequence).get(target_id)
+        if target is not None and step.outcome in RESOLVING:
+            for number, account, asset, units in self._connection.execute(_RELEASED, (target.sequence,)):
+                self._balances[number, account, asset, PENDING, target.day] -= units
+        return step_problem(step, origin, sums_of(postings), target, booked_at)
+
     def _add_sums(self, origin: int, state: str, day: str, legs: list[tuple[Any, ...]]) -> None:
         self._postings += len(legs)
         for _, account, _, asset, units in legs:
             self._balances[origin, account, asset, state, day] += units
+
+    def _check_states(self) -> None:
+        for found, expected, problem in (
+            (_FOUND_STATES, _EXPECTED_STATES, "its state is kept as {}, which does not follow from what was booked"),
+            (_EXPECTED_STATES, _FOUND_STATES, "its state is not kept as {}, which follows from what was booked"),
+        ):
+            for sequence, _, state, _ in self._connection.execute(f"{found} EXCEPT {expected}"):
+                self._note(problem.format(state), sequence)
 
     def _check_sums(self) -> None:
         for *place, units in self._connection.execute(_BALANCES):
