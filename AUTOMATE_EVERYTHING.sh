@@ -106,7 +106,7 @@ checkout() {
 
 # --- The virtual environment -------------------------------------------------------------------------------
 
-# Installs the project, and the named extra of it, unless that has been done before.
+# Installs the project with all that its own streams need, and the named extra, unless that has been done before.
 ensure_installed() {
     local extra=$1
     if is_installed "$extra"; then return; fi
@@ -125,7 +125,7 @@ ensure_installed() {
         : >"$venv/.unfinished"
         say "installing automate and what it needs${extra:+, for development}: a minute or so the first time"
         PIP_RETRIES=${PIP_RETRIES:-2} run_logged "$venv/bin/python" -I -m pip install \
-            --disable-pip-version-check --no-input --editable "$root${extra:+[$extra]}" || pip_failed
+            --disable-pip-version-check --no-input --editable "${root}[arbitrage${extra:+,$extra}]" || pip_failed
         stamp >"$venv/.installed"
         if [ -n "$extra" ]; then stamp >"$venv/.installed-$extra"; fi
         rm -f -- "$venv/.unfinished"
@@ -173,7 +173,7 @@ from importlib.util import find_spec
 for requirement in distribution("automate-everything").requires or ():
     wanted, _, marker = requirement.partition(";")
     extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", marker)
-    if marker.strip() and (extra is None or extra[1] != sys.argv[1]):
+    if marker.strip() and (extra is None or extra[1] not in ("arbitrage", sys.argv[1])):
         continue
     package = distribution(re.match(r"[\w.-]+", wanted)[0])
     for line in (package.read_text("RECORD") or "").splitlines():
