@@ -128,6 +128,14 @@ def complete_fleet(document: object, streams: Mapping[str, float]) -> object:
     return {**document, "streams": plans}
 
 
+def at_rest(document: object) -> set[str]:
+    """Return the streams of which a file wants no instance: they need not be installed any more."""
+    plans = document.get("streams") if isinstance(document, dict) else None
+    if not isinstance(plans, dict):
+        return set()
+    return {name for name, plan in plans.items() if isinstance(plan, dict) and plan.get("count") == 0}
+
+
 def port_faults(fleet: Fleet) -> Iterator[Fault]:
     """Yield a fault where the fleet has more instances than there are ports above its base."""
     total = sum(plan.count for plan in fleet.streams.values())

@@ -11,7 +11,7 @@ import msgspec
 from config.agent_workflows import AgentWorkflows, repeated_names
 from config.cicd_automation import CicdAutomation
 from config.errors import Fault, UnknownSection
-from config.fleet import MULTIPLIERS, Fleet, complete_fleet, default_fleet, port_faults
+from config.fleet import MULTIPLIERS, Fleet, at_rest, complete_fleet, default_fleet, port_faults
 from config.recovery import Recovery
 from config.repo_automation import RepoAutomation
 from config.unified_dashboard import UnifiedDashboard
@@ -64,7 +64,7 @@ class Section:
     default: Callable[[Streams], Any]
     complete: Callable[[object, Streams], object] = lambda document, _streams: document
     faults: Callable[[Any], Iterable[Fault]] = lambda _value: ()
-    known_keys: Callable[[Streams], KnownKeys] = lambda _streams: {}
+    known_keys: Callable[[object, Streams], KnownKeys] = lambda _document, _streams: {}
 
     @property
     def file_name(self) -> str:
@@ -73,7 +73,7 @@ class Section:
 
     def convert(self, document: object, streams: Streams) -> tuple[Any, list[Fault]]:
         """Return what a parsed document becomes, or None and what is wrong with it."""
-        if faults := find_faults(document, self.type, self.known_keys(streams)):
+        if faults := find_faults(document, self.type, self.known_keys(document, streams)):
             return None, faults
         try:
             value = msgspec.convert(self.complete(document, streams), self.type)
@@ -102,7 +102,7 @@ SECTIONS: tuple[Section, ...] = (
         default_fleet,
         complete=complete_fleet,
         faults=port_faults,
-        known_keys=lambda streams: {"$.streams": streams.keys() | MULTIPLIERS.keys()},
+        known_keys=lambda document, streams: {"$.streams": streams.keys() | MULTIPLIERS.keys() | at_rest(document)},
     ),
 )
 """All of them, in the order in which they are read and told of."""

@@ -33,6 +33,11 @@ class ConfigStore:
         self._streams = dict(streams)
         self._lock = threading.Lock()
 
+    def know(self, streams: Streams) -> None:
+        """Learn of streams that were installed meanwhile."""
+        with self._lock:
+            self._streams = {**self._streams, **streams}
+
     def load(self) -> Settings:
         """Return what is in force: what the files say, and the defaults for what they leave open.
 

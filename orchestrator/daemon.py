@@ -251,6 +251,7 @@ class _Process:
     async def _change(self, section: str, values: Any) -> Settings:
         # One after the other: what is stored last is what is in force in the end.
         async with self._changing:
+            self._store.know(multipliers_of(self._catalog))
             self._settings = self._adjust(await asyncio.to_thread(self._store.set_section, section, values))
         self._put_in_force("config.changed", section=section)
         return self._settings
@@ -270,6 +271,7 @@ class _Process:
             self._notifier.reloading("rereading the configuration")
         try:
             async with self._changing:
+                self._store.know(multipliers_of(self._catalog))
                 self._settings = self._adjust(await asyncio.to_thread(self._store.load))
         except (ConfigError, SaveError) as error:
             self._events.publish("config.reload_failed", "error", reason=str(error))

@@ -63,18 +63,18 @@ class JustHealth:
         self.health = health
 
 
-def health_answer(served: Served) -> HttpAnswer:
+def health_answer(instance: str, health: Health) -> HttpAnswer:
     """Return what `GET /healthz` says of an instance."""
-    health = served.health()
     status = "ok" if health.ready else "unavailable"
-    body = {"status": health.detail if health.detail == "paused" else status, "instance": served.id}
+    body = {"status": health.detail if health.detail == "paused" else status, "instance": instance}
     return HttpAnswer(200 if health.ready else 503, JSON_TYPE, msgspec.json.encode(body))
 
 
 @route("/healthz", http_method=READ, sync_to_thread=False)
 def show_health(request: AnyRequest) -> ASGIApp:
     """Tell whether the instance serves."""
-    return health_answer(request.scope["state"]["served"])
+    served: Served = request.scope["state"]["served"]
+    return health_answer(served.id, served.health())
 
 
 def explain_http_error(_: AnyRequest, error: HTTPException) -> Response[bytes]:
@@ -115,7 +115,8 @@ async def _serve_health(scope: Any, receive: Any, send: Any) -> None:
     elif scope["method"] not in ("GET", "HEAD"):
         answer = problem_answer(405, _DETAILS[405], code="http_405", headers=[(b"allow", b"GET, HEAD")])
     else:
-        answer = health_answer(scope["state"]["served"])
+        served: Served = scope["state"]["served"]
+        answer = health_answer(served.id, served.health())
     await answer(scope, receive, send)
 
 

@@ -350,3 +350,22 @@ def test_no_workflow_is_made_up(store: ConfigStore) -> None:
 
 def test_twenty_sandbox_instances_see_five_calls_a_second_by_default() -> None:
     assert 20 * Fleet().sandbox_calls_per_minute / 60 == 5
+
+
+def test_a_stream_that_is_not_installed_any_more_may_stand_there_at_rest(store: ConfigStore, paths: Paths) -> None:
+    store.load()
+    file = paths.config / "fleet_config.json"
+    file.write_text('{"streams": {"removed": {"count": 0, "settings": {"street": "1 Main Street"}}}}')
+    assert store.load().fleet.streams["removed"].count == 0
+    file.write_text('{"streams": {"removed": {"count": 1}}}')
+    with pytest.raises(ConfigError, match="removed"):
+        store.load()
+
+
+def test_a_stream_that_was_installed_meanwhile_is_learnt_of(store: ConfigStore) -> None:
+    store.load()
+    with pytest.raises(ConfigError, match="newcomer"):
+        store.set_section("fleet", {"streams": {"newcomer": {"count": 2}}})
+    store.know({"newcomer": 1.5})
+    plan = store.set_section("fleet", {"streams": {"newcomer": {"count": 2}}}).fleet.streams["newcomer"]
+    assert (plan.count, plan.multiplier) == (2, 1.5)

@@ -98,6 +98,7 @@ class DaemonProcess:
         *,
         instances: int = 2,
         recovery: Mapping[str, Any] | None = None,
+        command: tuple[str, ...] = COMMAND,
         **fleet: Any,
     ) -> None:
         self.home = home
@@ -105,6 +106,7 @@ class DaemonProcess:
         self.control_socket = home / "run" / "control.sock"
         self.log_file = home / "log" / "automate.jsonl"
         self.process: subprocess.Popen[bytes] | None = None
+        self._command = command
         self._output_file = home.parent / f"{home.name}.output"
         (home / "config").mkdir(parents=True, mode=0o700)
         settings = {
@@ -130,7 +132,7 @@ class DaemonProcess:
         assert self.process is None or self.process.poll() is not None, "it is running"
         with self._output_file.open("ab") as output:
             self.process = subprocess.Popen(
-                [*COMMAND, str(self.home)],
+                [*self._command, str(self.home)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,1 @@
+"""A stream from outside the project, as anyone may write one."""
