@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ import msgspec
 import structlog
 
 from actors import Actor, OwnedTask, on
+from orchestrator.money.expiry import Expirer
+from orchestrator.money.instants import now_us
 from orchestrator.money.messages import ReadEntries, ReadEntry, ReadTotals, VerifyLedger
 from orchestrator.money.queries import find_booking, read_entries, read_entry, read_meters
 from orchestrator.money.reader import Reader
@@ -41,22 +44,30 @@ class Ledger(
         path: The ledger's file; made, 0600, where it is missing. Its directory must exist.
         instances: The directory that holds the instances' directories, for their revenue logs.
         on_committed: Called on the loop with the bookings and receipts of each group, once they are on disk.
+        clock: The wall clock, microseconds since 1970.
     """
 
     mailbox_capacity = 8192
     start_timeout_s = 300.0  # a database that was not closed is recovered first
     stop_timeout_s = 30.0
 
-    def __init__(self, path: Path, instances: Path, on_committed: OnCommitted | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        instances: Path,
+        on_committed: OnCommitted | None = None,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
         self._path = path
         self._on_committed = on_committed
-        self._writer = GroupWriter(Store(path), self._committed)
+        self._writer = GroupWriter(Store(path, clock), self._committed)
         self._reader = Reader(path, "ledger-reader")
+        self._expirer = Expirer(self._reader, self._writer.submit, clock)
         self._log_reader = Reader(path, "revenue-log")
         self._revenue_logs = RevenueLogs(instances)
         self._behind: set[str] | None = None  # None: any instance's log may be
         self._booked = asyncio.Event()
-        self._keeping: OwnedTask | None = None
+        self._tasks: list[OwnedTask] = []
         self._verification: asyncio.Future[VerifyReport] | None = None
 
     async def on_start(self) -> None:
@@ -65,13 +76,13 @@ class Ledger(
         await self._reader.open()
         await self._log_reader.open()
         self.context.start_task(self._writer.finished)
-        self._keeping = self.context.start_task(self._keep_revenue_logs)
+        self._tasks = [self.context.start_task(self._keep_revenue_logs), self.context.start_task(self._expirer.run)]
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Write what waits, then close; the writer last, so that SQLite takes its log back into the database."""
         try:
-            if self._keeping is not None:
-                await self._keeping.cancel_and_wait()
+            for task in self._tasks:
+                await task.cancel_and_wait()
             await self._writer.answered()
             with suppress(LedgerUnavailable, OSError):  # told before, and caught up with at the next start
                 await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
@@ -98,7 +109,7 @@ class Ledger(
     @on(ReadTotals)
     def totals(self, message: ReadTotals) -> asyncio.Future[Totals]:
         """Read income and cost."""
-        return self._reader.run(read_totals, message.book, message.by)
+        return self._reader.run(read_totals, message.book, message.by, consolidated=message.consolidated)
 
     @on(ReadEntries)
     def entries(self, message: ReadEntries) -> asyncio.Future[EntryPage]:
@@ -108,6 +119,7 @@ class Ledger(
             book=message.book,
             stream=message.stream,
             instance=message.instance,
+            state=message.state,
             limit=message.limit,
             cursor=message.cursor,
             newest_first=message.newest_first,
@@ -133,6 +145,7 @@ class Ledger(
         if self._behind is not None:
             self._behind.update(booking.instance for booking, _ in booked)
         self._booked.set()
+        self._expirer.note(booking for booking, _ in booked)
         if self._on_committed is not None:
             self._on_committed(booked)
 

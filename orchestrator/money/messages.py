@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from actors import Request
 from orchestrator.money.report import Entry, EntryPage, Totals, TotalsBy, VerifyReport
-from streams.booking import BookName
+from streams.booking import BookName, PresentState
 
 
 class ReadTotals(Request[Totals], frozen=True):
-    """What a book earned and spent, per asset and state, and per stream, instance or day if asked."""
+    """What a book earned and spent, per asset and state, and per stream, instance or day if asked.
+
+    Attributes:
+        book: The book.
+        by: How finely.
+        consolidated: Whether to leave out what instances earned of each other, which the fleet as a whole did not.
+    """
 
     book: BookName
     by: TotalsBy | None = None
+    consolidated: bool = True
 
 
 class ReadEntries(Request[EntryPage], frozen=True):
@@ -24,6 +31,7 @@ class ReadEntries(Request[EntryPage], frozen=True):
         limit: How many at most, 1 to 1,000; a number outside counts as the nearest inside.
         cursor: Where the page before ended; `BadCursor` is the answer to one from elsewhere.
         newest_first: Whether to go back from the last one.
+        state: Only what has become this by now.
     """
 
     book: BookName | None = None
@@ -32,6 +40,7 @@ class ReadEntries(Request[EntryPage], frozen=True):
     limit: int = 100
     cursor: str | None = None
     newest_first: bool = False
+    state: PresentState | None = None
 
 
 class ReadEntry(Request[Entry | None], frozen=True):

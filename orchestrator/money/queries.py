@@ -14,8 +14,8 @@ from actors import Refusal
 from orchestrator.money import chain
 from orchestrator.money.bulk import BulkSelect
 from orchestrator.money.instants import from_us
-from orchestrator.money.report import Entry, EntryEvidence, EntryPage, EntryPosting
-from streams.booking import Booked, BookName, Evidence, Receipt
+from orchestrator.money.report import Entry, EntryEvidence, EntryPage, EntryPosting, EntryStep
+from streams.booking import Booked, BookName, Evidence, PresentState, Receipt, Resolution, Step
 from streams.money import MAX_UNITS, format_amount
 
 MAX_PAGE: Final = 1000
@@ -23,13 +23,24 @@ MAX_PAGE: Final = 1000
 _CURSOR: Final = re.compile(r"a([0-9a-f]{1,15})")
 
 _ENTRIES: Final = """
-    SELECT sequence, transactions.id, book, stream, instance, key, transactions.kind, state,
-           occurred_at, booked_at, evidence_kind, evidence_external_id, evidence_digest,
-           memo, corrects, reason, hash
-    FROM transactions JOIN origins ON origins.id = origin
+    SELECT entry.sequence, entry.id, book, stream, instance, entry.key, entry.kind, entry.state,
+           coalesce(states.state, entry.state), entry.occurred_at, entry.booked_at,
+           entry.evidence_kind, entry.evidence_external_id, entry.evidence_digest,
+           entry.memo, entry.corrects, entry.reason, entry.hash,
+           expiries.expires_at, target.id, steps.outcome, steps.reason
+    FROM transactions AS entry
+    JOIN origins ON origins.id = entry.origin
+    LEFT JOIN states ON states.sequence = entry.sequence
+    LEFT JOIN expiries ON expiries.sequence = entry.sequence
+    LEFT JOIN steps ON steps.sequence = entry.sequence
+    LEFT JOIN transactions AS target ON target.sequence = steps.target
 """
-_SELECT_ENTRIES: Final = BulkSelect(_ENTRIES, "sequence")
-_SELECT_ENTRY: Final = f"{_ENTRIES} WHERE transactions.id = ?"
+_SELECT_ENTRIES: Final = BulkSelect(_ENTRIES, "entry.sequence")
+_SELECT_ENTRY: Final = f"{_ENTRIES} WHERE entry.id = ?"
+_SELECT_STEPS: Final = BulkSelect(
+    "SELECT target, sequence, outcome, id, steps.reason, booked_at FROM steps JOIN transactions USING (sequence)",
+    "target",
+)
 _SELECT_LEGS: Final = BulkSelect(
     "SELECT sequence, n, accounts.kind, name, asset, units FROM postings JOIN accounts ON accounts.id = account",
     "sequence",
@@ -38,14 +49,16 @@ _SELECT_ORIGINS: Final = """
     SELECT id FROM origins
     WHERE (?1 IS NULL OR book = ?1) AND (?2 IS NULL OR stream = ?2) AND (?3 IS NULL OR instance = ?3)
 """
-_FORWARD: Final = "SELECT sequence FROM transactions WHERE sequence > ? ORDER BY sequence LIMIT ?"
-_BACKWARD: Final = "SELECT sequence FROM transactions WHERE sequence < ? ORDER BY sequence DESC LIMIT ?"
-_FORWARD_OF_ORIGIN: Final = (
-    "SELECT sequence FROM transactions WHERE sequence > ? AND origin = ? ORDER BY sequence LIMIT ?"
+_ALL_ORIGINS: Final = "SELECT id FROM origins"
+_FORWARD: Final = "sequence > :after {} ORDER BY sequence LIMIT :limit"
+_BACKWARD: Final = "sequence < :after {} ORDER BY sequence DESC LIMIT :limit"
+_OF_ORIGIN: Final = "AND origin = :origin"
+_OF_ANY_STATE: Final = "SELECT sequence FROM transactions WHERE"
+_POSTED: Final = (  # nearly all are, and few of them have a row there
+    "SELECT sequence FROM transactions LEFT JOIN (SELECT sequence, state AS now FROM states) USING (sequence)"
+    " WHERE coalesce(now, 'posted') = 'posted' AND"
 )
-_BACKWARD_OF_ORIGIN: Final = (
-    "SELECT sequence FROM transactions WHERE sequence < ? AND origin = ? ORDER BY sequence DESC LIMIT ?"
-)
+_OF_STATE: Final = "SELECT sequence FROM states WHERE state = :state AND"
 
 
 class BadCursor(Refusal):
@@ -65,16 +78,18 @@ def find_booking(connection: sqlite3.Connection, book: BookName, key: str) -> Bo
     """
     transaction = chain.transaction_id(book, key)
     row = connection.execute(
-        "SELECT sequence, booked_at, evidence_kind, evidence_external_id, artefact"
-        " FROM transactions JOIN evidence USING (sequence) WHERE id = ?",
+        "SELECT sequence, booked_at, evidence_kind, evidence_external_id, artefact,"
+        " coalesce(states.state, transactions.state)"
+        " FROM transactions JOIN evidence USING (sequence) LEFT JOIN states USING (sequence) WHERE id = ?",
         (transaction,),
     ).fetchone()
     if row is None:
         return None
-    sequence, booked_at, kind, external_id, artefact = row
+    sequence, booked_at, kind, external_id, artefact, state = row
     return Booked(
         Receipt(chain.id_text(transaction), sequence, from_us(booked_at), replayed=True),
         Evidence(kind, external_id, artefact),
+        state,
     )
 
 
@@ -111,6 +126,7 @@ def read_entries(
     book: BookName | None = None,
     stream: str | None = None,
     instance: str | None = None,
+    state: PresentState | None = None,
     limit: int = 100,
     cursor: str | None = None,
     newest_first: bool = False,
@@ -122,6 +138,7 @@ def read_entries(
         book: Only this book's.
         stream: Only this stream's.
         instance: Only this instance's.
+        state: Only what has become this by now.
         limit: How many at most, 1 to 1,000; a number outside counts as the nearest inside.
         cursor: Where the page before ended.
         newest_first: Whether to go back from the last one.
@@ -135,7 +152,7 @@ def read_entries(
     origins = None
     if (book, stream, instance) != (None, None, None):
         origins = [number for (number,) in connection.execute(_SELECT_ORIGINS, (book, stream, instance))]
-    found = sequences(connection, origins, after=after, limit=limit + 1, newest_first=newest_first)
+    found = sequences(connection, origins, after=after, limit=limit + 1, newest_first=newest_first, state=state)
     page = found[:limit]
     rows = sorted(_SELECT_ENTRIES.run(connection, page), reverse=newest_first)
     return EntryPage(
@@ -151,6 +168,7 @@ def sequences(
     after: int | None,
     limit: int,
     newest_first: bool = False,
+    state: PresentState | None = None,
 ) -> list[int]:
     """Read the places in the chain of the transactions of some origins, or of all.
 
@@ -160,18 +178,23 @@ def sequences(
         after: Only what follows this place (or comes before it, newest first).
         limit: How many at most.
         newest_first: Whether to go back from the last one.
+        state: Only what has become this by now; None for any.
 
     Raises:
         sqlite3.Error: The ledger cannot be read.
     """
     if after is None:
         after = MAX_UNITS if newest_first else 0
+    wanted = {"after": after, "limit": limit, "state": state}
+    source = _OF_ANY_STATE if state is None else _POSTED if state == chain.POSTED else _OF_STATE
+    part = _BACKWARD if newest_first else _FORWARD
+    if origins is None and source != _OF_STATE:
+        return [sequence for (sequence,) in connection.execute(f"{source} {part.format('')}", wanted)]
     if origins is None:
-        rows = connection.execute(_BACKWARD if newest_first else _FORWARD, (after, limit))
-        return [sequence for (sequence,) in rows]
+        origins = [origin for (origin,) in connection.execute(_ALL_ORIGINS)]
     # One short range of the index per origin, merged: a rare origin costs no walk through the others' rows.
-    statement = _BACKWARD_OF_ORIGIN if newest_first else _FORWARD_OF_ORIGIN
-    runs = [connection.execute(statement, (after, origin, limit)).fetchall() for origin in origins]
+    statement = f"{source} {part.format(_OF_ORIGIN)}"
+    runs = [connection.execute(statement, wanted | {"origin": origin}).fetchall() for origin in origins]
     return [sequence for (sequence,) in islice(heapq.merge(*runs, reverse=newest_first), limit)]
 
 
@@ -179,9 +202,13 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
     legs: defaultdict[int, list[tuple[str, str, str, int]]] = defaultdict(list)
     for sequence, _, *leg in sorted(_SELECT_LEGS.run(connection, [row[0] for row in rows])):
         legs[sequence].append(tuple(leg))
+    steps: defaultdict[int, list[EntryStep]] = defaultdict(list)
+    for target, _, *step in sorted(_SELECT_STEPS.run(connection, [row[0] for row in rows])):
+        steps[target].append(_step(*step))
     for row in rows:
-        (sequence, transaction, book, stream, instance, key, kind, state, occurred_at, booked_at) = row[:10]
-        (evidence_kind, external_id, digest, memo, corrects, reason, this_hash) = row[10:]
+        (sequence, transaction, book, stream, instance, key, kind, booked_as, state, occurred_at, booked_at) = row[:11]
+        (evidence_kind, external_id, digest, memo, corrects, reason, this_hash) = row[11:18]
+        expires_at, target, outcome, why = row[18:]
         net = _net_income((leg[0], leg[2], leg[3]) for leg in legs[sequence])
         yield Entry(
             id=chain.id_text(transaction),
@@ -204,7 +231,15 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
             corrects=chain.id_text(corrects) if corrects is not None else None,
             reason=reason,
             hash=this_hash.hex(),
+            counts_as=booked_as if booked_as in {chain.POSTED, state} else None,
+            expires_at=from_us(expires_at) if expires_at is not None else None,
+            resolves=Resolution(chain.id_text(target), outcome, why) if target is not None else None,
+            steps=tuple(steps[sequence]),
         )
+
+
+def _step(outcome: Step, transaction: bytes, reason: str, booked_at: int) -> EntryStep:
+    return EntryStep(outcome, chain.id_text(transaction), reason, from_us(booked_at))
 
 
 def _net_income(legs: Iterable[tuple[str, str, int]]) -> tuple[str, int] | None:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from streams.booking import BookName
+from streams.booking import BookedState, BookName, PresentState, Resolution, Step
 
 TotalsBy: TypeAlias = Literal["stream", "instance", "day"]
 
@@ -18,7 +18,7 @@ class TotalsItem(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         asset: The asset's code.
         kind: Income and cost are both positive numbers; the net is income less cost.
-        state: The transactions' state, `posted` for money that is earned or spent for good.
+        state: `posted` for money that is earned or spent for good, `pending` for what is expected so far.
         amount: Exact decimal text.
         stream: The stream, where totals are by stream or instance.
         instance: The instance, where totals are by instance.
@@ -34,11 +34,33 @@ class TotalsItem(msgspec.Struct, frozen=True, omit_defaults=True):
     day: str | None = None
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """Income and cost of one book."""
+class InTransit(msgspec.Struct, frozen=True):
+    """What is due between two instances because only one side of a transfer is booked so far.
+
+    Attributes:
+        account: The account between them; it ends in the seller's and the buyer's id.
+        asset: The asset's code.
+        amount: Positive where the buyer's side is missing, negative where the seller's is.
+    """
+
+    account: str
+    asset: str
+    amount: str
+
+
+class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Income and cost of one book.
+
+    Attributes:
+        book: The book.
+        items: The amounts.
+        in_transit: Transfers between instances that are booked on one side only. A booking on its way, or one that
+            a crash kept back: nothing is lost, and the total of the fleet is right without it.
+    """
 
     book: BookName
     items: tuple[TotalsItem, ...]
+    in_transit: tuple[InTransit, ...] = ()
 
 
 class EntryPosting(msgspec.Struct, frozen=True):
@@ -57,6 +79,22 @@ class EntryEvidence(msgspec.Struct, frozen=True):
     digest: str
 
 
+class EntryStep(msgspec.Struct, frozen=True):
+    """A step that was taken with an entry by a later one.
+
+    Attributes:
+        outcome: What became of it.
+        transaction: The id of the transaction that took the step.
+        reason: Why.
+        booked_at: When, UTC.
+    """
+
+    outcome: Step
+    transaction: str
+    reason: str
+    booked_at: datetime
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One transaction as it stands in the ledger.
 
@@ -68,7 +106,7 @@ class Entry(msgspec.Struct, frozen=True):
         instance: The instance that earned or spent.
         key: The idempotency key.
         kind: What happened.
-        state: `posted` for money that is earned or spent for good.
+        state: What has become of it: how it was booked, or the last step that was taken with it.
         occurred_at: When it happened, UTC.
         booked_at: When it was committed, UTC.
         amount: Income less cost in `asset`, exact decimal text; None where no income or cost is touched.
@@ -79,6 +117,12 @@ class Entry(msgspec.Struct, frozen=True):
         corrects: The id of the transaction it corrects.
         reason: Why it corrects that.
         hash: Its hash, hexadecimal; ties it to all before it.
+        counts_as: What its postings count as now, `pending` or `posted`; None once a pending one is resolved, for its
+            postings are released then, and those of the transaction that posted it count. So the amounts of entries
+            sum to the totals by this.
+        expires_at: When it expires or would have, UTC, where it was booked as pending and does.
+        resolves: The step it takes with another entry.
+        steps: The steps that were taken with it, in their order.
     """
 
     id: str
@@ -88,7 +132,7 @@ class Entry(msgspec.Struct, frozen=True):
     instance: str
     key: str
     kind: str
-    state: str
+    state: PresentState
     occurred_at: datetime
     booked_at: datetime
     amount: str | None
@@ -99,6 +143,10 @@ class Entry(msgspec.Struct, frozen=True):
     corrects: str | None
     reason: str | None
     hash: str
+    counts_as: BookedState | None
+    expires_at: datetime | None
+    resolves: Resolution | None
+    steps: tuple[EntryStep, ...]
 
 
 class EntryPage(msgspec.Struct, frozen=True):
@@ -132,6 +180,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
         head: Hash of the last transaction, hexadecimal. Kept elsewhere, it later proves that none was cut off.
         problems: What was found, the first ones.
         problem_count: How many were found in all.
+        notes: What is in order, but worth knowing: transfers between instances that are in transit.
     """
 
     ok: bool
@@ -140,3 +189,4 @@ class VerifyReport(msgspec.Struct, frozen=True):
     head: str
     problems: tuple[Problem, ...]
     problem_count: int
+    notes: tuple[str, ...] = ()

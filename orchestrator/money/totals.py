@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, cast
+from collections.abc import Iterator
+from typing import Any, Final, cast
 
-from orchestrator.money.report import Totals, TotalsBy, TotalsItem
+from orchestrator.money.chain import PENDING
+from orchestrator.money.report import InTransit, Totals, TotalsBy, TotalsItem
 from streams.booking import BookName
 from streams.money import format_amount
+from streams.transfers import INTERNAL
 
 _GROUPED_BY: Final[dict[TotalsBy | None, tuple[str, ...]]] = {
     None: (),
@@ -18,10 +21,32 @@ _GROUPED_BY: Final[dict[TotalsBy | None, tuple[str, ...]]] = {
 
 # SQLite refuses to sum past 64 bits. Both halves stay far below that, and Python joins them exactly.
 _HALF: Final = 1_000_000_000
+_SUM: Final = f"sum(units / {_HALF}), sum(units % {_HALF})"
+
+_BETWEEN_INSTANCES: Final = f"""
+    AND account NOT IN (
+        SELECT id FROM accounts WHERE name GLOB 'income:{INTERNAL}:*' OR name GLOB 'cost:{INTERNAL}:*'
+    )
+"""  # noqa: S608  made of constants
+_DUE_ACCOUNTS: Final = f"SELECT id FROM accounts WHERE name GLOB 'asset:{INTERNAL}:*'"  # noqa: S608
+_DUE: Final = f"""
+    SELECT {_SUM}, asset, name
+    FROM balances JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
+    WHERE account IN ({_DUE_ACCOUNTS}) AND book = ?
+    GROUP BY name, asset ORDER BY name, asset
+"""  # noqa: S608
 
 
-def read_totals(connection: sqlite3.Connection, book: BookName, by: TotalsBy | None = None) -> Totals:
+def read_totals(
+    connection: sqlite3.Connection, book: BookName, by: TotalsBy | None = None, *, consolidated: bool = True
+) -> Totals:
     """Read what a book earned and spent, per asset and state, and per stream, instance or day if asked.
+
+    Args:
+        connection: The ledger.
+        book: The book.
+        by: How finely.
+        consolidated: Whether to leave out what instances earned of each other, which the fleet as a whole did not.
 
     Raises:
         sqlite3.Error: The ledger cannot be read.
@@ -30,17 +55,18 @@ def read_totals(connection: sqlite3.Connection, book: BookName, by: TotalsBy | N
     columns = ", ".join((*grouped_by, "asset", "accounts.kind", "state"))
     rows = connection.execute(
         f"""
-        SELECT sum(units / {_HALF}), sum(units % {_HALF}), {columns}
+        SELECT {_SUM}, {columns}
         FROM balances JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
-        WHERE book = ? AND accounts.kind IN ('income', 'cost')
+        WHERE book = ? AND accounts.kind IN ('income', 'cost') {_BETWEEN_INSTANCES if consolidated else ""}
         GROUP BY {columns} ORDER BY {columns}
         """,  # noqa: S608  made of constants
         (book,),
     )
     items = []
-    for high, low, *row in rows:
-        units = high * _HALF + low
+    for units, *row in _summed(rows):
         *names, asset, kind, state = cast("list[str]", row)
+        if state == PENDING and not units:
+            continue  # all of it is resolved
         income = kind == "income"
         items.append(
             TotalsItem(
@@ -51,4 +77,24 @@ def read_totals(connection: sqlite3.Connection, book: BookName, by: TotalsBy | N
                 **dict(zip(grouped_by, names, strict=True)),
             )
         )
-    return Totals(book, tuple(items))
+    return Totals(book, tuple(items), read_in_transit(connection, book) if consolidated else ())
+
+
+def read_in_transit(connection: sqlite3.Connection, book: BookName) -> tuple[InTransit, ...]:
+    """Read the transfers between instances of which only one side is booked so far.
+
+    Raises:
+        sqlite3.Error: The ledger cannot be read.
+    """
+    if connection.execute(_DUE_ACCOUNTS).fetchone() is None:
+        return ()
+    return tuple(
+        InTransit(account, asset, format_amount(units, asset))
+        for units, asset, account in _summed(connection.execute(_DUE, (book,)))
+        if units
+    )
+
+
+def _summed(rows: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    for high, low, *row in rows:
+        yield (high * _HALF + low, *row)

@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.money.chain import PENDING, POSTED, parse_id
 from streams.booking import Book, BookingRejected, Posting, Resolution
 from streams.money import ASSETS, MAX_UNITS
+from streams.transfers import is_internal
 
 ACCOUNT_KINDS: Final = frozenset({"income", "cost", "asset", "liability", "equity"})
 """The first part of an account's name says which of these it is."""
@@ -79,6 +80,12 @@ def account_kind(name: str) -> str:
     return match[1]
 
 
+@lru_cache(maxsize=65_536)
+def _is_internal(account: str) -> bool:
+    account_kind(account)
+    return is_internal(account)
+
+
 def _check_text(what: str, text: str, max_chars: int) -> None:
     if type(text) is not str or not text or len(text) > max_chars:
         raise BookingRejected(f"the {what} must be text of 1 to {max_chars} characters")
@@ -101,21 +108,27 @@ def _check_postings(postings: tuple[Posting, ...]) -> None:
     if not 2 <= len(postings) <= MAX_POSTINGS:
         raise BookingRejected(f"a booking has 2 to {MAX_POSTINGS} postings, not {len(postings)}")
     sums: dict[str, int] = {}
+    between_instances: dict[str, int] | None = None
     for posting in postings:
         if type(posting.account) is not str:
             raise BookingRejected(f"account {posting.account!r} is not text")
-        account_kind(posting.account)
         units = posting.units
         if type(units) is not int:
             raise BookingRejected(f"{units!r} on {posting.account} is not a whole number of units")
         if not -MAX_UNITS <= units <= MAX_UNITS:
             raise BookingRejected(f"{units} units on {posting.account} are beyond what a ledger row holds")
         sums[posting.asset] = sums.get(posting.asset, 0) + units
+        if _is_internal(posting.account):
+            between_instances = between_instances or {}
+            between_instances[posting.asset] = between_instances.get(posting.asset, 0) + units
     for asset, units in sums.items():
         if asset not in ASSETS:
             raise BookingRejected(f"no asset {asset!r} is declared; known are {', '.join(sorted(ASSETS))}")
         if units:
             raise BookingRejected(f"the postings in {asset} sum to {units} units, not to zero")
+    if between_instances and any(between_instances.values()):
+        # They are left out of the fleet's totals, and must leave nothing behind there.
+        raise BookingRejected("the postings on accounts between instances (…:internal:…) do not sum to zero")
 
 
 def _check_instant(what: str, instant: datetime) -> None:

@@ -29,6 +29,7 @@ from orchestrator.money.report import Problem, VerifyReport
 from orchestrator.money.schema import LedgerFileError, open_reader, schema_problems
 from orchestrator.money.steps import RESOLVING, step_problem, sums_of
 from orchestrator.money.targets import read_targets
+from orchestrator.money.totals import read_in_transit
 from orchestrator.money.validation import COMES_TO_NOTHING, account_kind
 from streams.booking import BookingRejected, Correction, Posting, Resolution
 
@@ -99,6 +100,7 @@ class _Verification:
         self._connection = connection
         self._problems: list[Problem] = []
         self._problem_count = 0
+        self._notes: list[str] = []
         self._transactions = 0
         self._postings = 0
         self._last = 0
@@ -109,7 +111,14 @@ class _Verification:
 
     def run(self) -> VerifyReport:
         self._connection.execute("BEGIN")  # one snapshot for everything, whatever is booked meanwhile
-        for check in (self._check_file, self._check_chain, self._check_states, self._check_sums, self._check_names):
+        for check in (
+            self._check_file,
+            self._check_chain,
+            self._check_states,
+            self._check_sums,
+            self._check_names,
+            self._look_for_transfers,
+        ):
             try:
                 check()
             except (sqlite3.DatabaseError, TypeError, ValueError) as error:
@@ -123,6 +132,7 @@ class _Verification:
             self._head.hex(),
             tuple(self._problems),
             self._problem_count,
+            tuple(self._notes),
         )
 
     def _note(self, what: str, sequence: int | None = None, transaction: object = None) -> None:
@@ -289,6 +299,11 @@ class _Verification:
         for number, *origin in self._connection.execute(_ORIGINS):
             if number not in used:
                 self._note(f"origin {'/'.join(map(str, origin))} has no balance")
+
+    def _look_for_transfers(self) -> None:
+        for book in ("paper", "live"):
+            for due in read_in_transit(self._connection, book):
+                self._notes.append(f"in transit between instances, {book}: {due.amount} {due.asset} on {due.account}")
 
 
 class _BySequence:

@@ -10,17 +10,18 @@ from actors import ActorRef
 from orchestrator.access.dispatch import Methods, NoParams, Session
 from orchestrator.money.messages import ReadEntries, ReadTotals, VerifyLedger
 from orchestrator.money.report import EntryPage, Totals, TotalsBy, VerifyReport
-from streams.booking import BookName
+from streams.booking import BookName, PresentState
 
 _ASK_S = 25.0
 VERIFY_S = 600.0
 
 
 class TotalsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which book, and how finely."""
+    """Which book, how finely, and whether without what instances earned of each other."""
 
     book: BookName
     by: TotalsBy | None = None
+    consolidated: bool = True
 
 
 class EntriesParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +33,7 @@ class EntriesParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 100
     cursor: str | None = None
     newest_first: bool = False
+    state: PresentState | None = None
 
 
 def register_ledger(methods: Methods, ledger: ActorRef[Any]) -> None:
@@ -40,14 +42,20 @@ def register_ledger(methods: Methods, ledger: ActorRef[Any]) -> None:
     @methods.register("ledger.totals")
     async def totals(params: TotalsParams, session: Session) -> Totals:
         """Add up income and cost of one book."""
-        read: Totals = await ledger.ask(ReadTotals(params.book, params.by), _ASK_S)
+        read: Totals = await ledger.ask(ReadTotals(params.book, params.by, params.consolidated), _ASK_S)
         return read
 
     @methods.register("ledger.entries")
     async def entries(params: EntriesParams, session: Session) -> EntryPage:
         """Page through transactions, with postings and evidence."""
         asked = ReadEntries(
-            params.book, params.stream, params.instance, params.limit, params.cursor, params.newest_first
+            params.book,
+            params.stream,
+            params.instance,
+            params.limit,
+            params.cursor,
+            params.newest_first,
+            params.state,
         )
         page: EntryPage = await ledger.ask(asked, _ASK_S)
         return page
