@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -41,6 +42,7 @@ class Reach(msgspec.Struct, frozen=True):
     beyond: tuple[Beyond, ...] = ()
 
     @classmethod
+    @functools.lru_cache(maxsize=256)  # asked anew for every request
     def of(cls, ports: tuple[int, ...], allow_private: tuple[str, ...]) -> Reach:
         """Read the settings' way of saying it; see `FetchPolicy.allow_private`.
 
