@@ -51,5 +51,11 @@ def _fields(booking: Book, receipt: Receipt) -> dict[str, Any]:
         "sequence": receipt.sequence,
         "book": booking.book,
         "kind": booking.kind,
+        "state": booking.state,
         "amounts": {asset: format_amount(units, asset) for asset, units in net.items()},
-    }
+    } | _step(booking)
+
+
+def _step(booking: Book) -> dict[str, Any]:
+    step = booking.resolves
+    return {} if step is None else {"resolves": step.transaction, "outcome": step.outcome}

@@ -23,6 +23,7 @@ from orchestrator.money.report import VerifyReport
 from streams.booking import Book, Receipt
 from streams.catalog import Catalog
 from streams.money import format_amount
+from streams.transfers import is_internal
 
 INSTANCES: Final = 5
 LIMIT_S: Final = 60.0
@@ -43,7 +44,7 @@ class Row(msgspec.Struct, frozen=True):
         stream: Its stream.
         port: Where it listens.
         bookings: How often it booked.
-        amounts: Income less cost by asset, exact decimal text.
+        amounts: Income less cost by asset, exact decimal text; without what is pending, or is earned of each other.
         first_after_s: Seconds from the trial's start to its first booking; None where there is none.
     """
 
@@ -136,8 +137,8 @@ class Trial:
             self._bookings[instance] = self._bookings.get(instance, 0) + 1
             self._first_after_s.setdefault(instance, monotonic() - self._began)
             units = self._units.setdefault(instance, {})
-            for posting in booking.postings:
-                if posting.account.startswith(("income:", "cost:")):
+            for posting in booking.postings if booking.state == "posted" else ():
+                if posting.account.startswith(("income:", "cost:")) and not is_internal(posting.account):
                     units[posting.asset] = units.get(posting.asset, 0) - posting.units
 
     async def work(self, running: Running) -> int:

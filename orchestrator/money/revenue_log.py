@@ -11,6 +11,11 @@ Columns, separated by tabs, without a header:
     USD                          its asset
     req-17                       the proof's name in the world it comes from
 
+and a ninth where the booking is more than plain money:
+
+    pending 0.002 USD            expected, not earned: the amount's own column is empty, and so that column adds up
+    settled tx_0123…             what became of an earlier booking by this one
+
 The logs follow the ledger: lines are made from what it holds after the last one written. So a crash or a full
 disk leaves no gap, and neither holds up a booking.
 """
@@ -37,7 +42,7 @@ SUPERSEDED_SUFFIX: Final = ".superseded"
 
 _BATCH: Final = 1000
 _TAIL_BYTES: Final = 64 * 1024
-_COLUMNS: Final = 8
+_COLUMNS: Final = {8, 9}
 
 # Made up by SQLite, which holds no interpreter lock meanwhile: the first five columns of a line.
 _HEAD: Final = """
@@ -47,7 +52,7 @@ _HEAD: Final = """
 """
 _EARNINGS: Final = BulkSelect(
     f"""
-    SELECT sequence, n, asset, units, {_HEAD}, evidence_external_id
+    SELECT sequence, n, asset, units, {_HEAD}, evidence_external_id, state
     FROM transactions
     JOIN origins ON origins.id = origin
     JOIN postings USING (sequence)
@@ -56,9 +61,14 @@ _EARNINGS: Final = BulkSelect(
     "sequence",
 )
 _TRANSFERS: Final = BulkSelect(
-    f"SELECT sequence, {_HEAD}, evidence_external_id"  # noqa: S608  made of constants
+    f"SELECT sequence, {_HEAD}, evidence_external_id, state"  # noqa: S608  made of constants
     " FROM transactions JOIN origins ON origins.id = origin",
     "sequence",
+)
+_STEPS: Final = BulkSelect(
+    "SELECT steps.sequence, outcome || ' tx_' || lower(hex(id))"
+    " FROM steps JOIN transactions ON transactions.sequence = target",
+    "steps.sequence",
 )
 _STANDS: Final = "SELECT 1 FROM transactions WHERE sequence = ? AND id = ?"
 
@@ -140,7 +150,7 @@ def _find_end(connection: sqlite3.Connection, path: Path) -> int:
 
 def _parse(line: bytes) -> tuple[int, bytes] | None:
     columns = line.decode(errors="replace").removesuffix("\n").split("\t")
-    if len(columns) != _COLUMNS or not line.endswith(b"\n") or not columns[2].isdecimal():
+    if len(columns) not in _COLUMNS or not line.endswith(b"\n") or not columns[2].isdecimal():
         return None
     transaction = chain.parse_id(columns[1])
     return None if transaction is None else (int(columns[2]), transaction)
@@ -148,19 +158,27 @@ def _parse(line: bytes) -> tuple[int, bytes] | None:
 
 def _lines(connection: sqlite3.Connection, found: list[int]) -> list[bytes]:
     """Return the lines of the transactions found, which are in order."""
-    earned: dict[int, tuple[str, int, str, str]] = {}
-    for sequence, _, asset, units, head, external_id in sorted(_EARNINGS.run(connection, found)):
+    earned: dict[int, tuple[str, int, str, str, str]] = {}
+    for sequence, _, asset, units, head, external_id, state in sorted(_EARNINGS.run(connection, found)):
         first_asset, net, *_ = earned.get(sequence, (asset, 0))
         if asset == first_asset:
-            earned[sequence] = (asset, net - units, head, external_id)
-    lines = {
-        sequence: f"{head}\t{_amount(net, asset)}\t{asset}\t{external_id}\n"
-        for sequence, (asset, net, head, external_id) in earned.items()
-    }
+            earned[sequence] = (asset, net - units, head, external_id, state)
+    steps = dict(_STEPS.run(connection, found))
+    lines = {}
+    for sequence, (asset, net, head, external_id, state) in earned.items():
+        if state == chain.PENDING:
+            lines[sequence] = f"{head}\t\t\t{external_id}\tpending {_amount(net, asset)} {asset}\n"
+        else:
+            lines[sequence] = f"{head}\t{_amount(net, asset)}\t{asset}\t{external_id}{_note(steps.get(sequence))}\n"
     transfers = [sequence for sequence in found if sequence not in earned]
-    for sequence, head, external_id in _TRANSFERS.run(connection, transfers):
-        lines[sequence] = f"{head}\t\t\t{external_id}\n"
+    for sequence, head, external_id, state in _TRANSFERS.run(connection, transfers):
+        note = chain.PENDING if state == chain.PENDING else steps.get(sequence)
+        lines[sequence] = f"{head}\t\t\t{external_id}{_note(note)}\n"
     return [lines[sequence].encode() for sequence in found]
+
+
+def _note(note: str | None) -> str:
+    return "" if note is None else f"\t{note}"
 
 
 _amount = lru_cache(maxsize=4096)(format_amount)  # most calls cost one of a few prices

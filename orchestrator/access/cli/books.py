@@ -28,8 +28,8 @@ VERIFY_S = 610.0
 class Books(Protocol):
     """What can be read of a ledger, as the daemon's methods tell it."""
 
-    def totals(self, book: str, by: str | None) -> Any:
-        """Return the income and cost of a book."""
+    def totals(self, book: str, by: str | None, *, consolidated: bool) -> Any:
+        """Return the income and cost of a book, with or without what instances earned of each other."""
 
     def entries(self, wanted: Mapping[str, Any], limit: int | None) -> Iterator[Page]:
         """Yield transactions in pages, up to so many."""
@@ -62,8 +62,8 @@ class _OfDaemon:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def totals(self, book: str, by: str | None) -> Any:
-        return self._client.call("ledger.totals", {"book": book, "by": by})
+    def totals(self, book: str, by: str | None, *, consolidated: bool) -> Any:
+        return self._client.call("ledger.totals", {"book": book, "by": by, "consolidated": consolidated})
 
     def entries(self, wanted: Mapping[str, Any], limit: int | None) -> Iterator[Page]:
         return pages(self._client, "ledger.entries", wanted, limit)
@@ -76,11 +76,12 @@ class _OfFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def totals(self, book: str, by: str | None) -> Any:
+    def totals(self, book: str, by: str | None, *, consolidated: bool) -> Any:
         from orchestrator.money.totals import read_totals
 
         with self._open() as connection:
-            return msgspec.to_builtins(read_totals(connection, book, by))  # type: ignore[arg-type]
+            totals = read_totals(connection, book, by, consolidated=consolidated)  # type: ignore[arg-type]
+            return msgspec.to_builtins(totals)
 
     def entries(self, wanted: Mapping[str, Any], limit: int | None) -> Iterator[Page]:
         from orchestrator.money.queries import read_entries

@@ -25,6 +25,7 @@ from orchestrator.access.cli.progress import Progress
 from orchestrator.access.cli.target import Target
 
 BOOKS = ("paper", "live")
+STATES = ("pending", "posted", "voided", "expired", "settled", "reversed")
 
 _LAST = 20
 """Transactions that are shown where nobody says how many."""
@@ -43,17 +44,23 @@ def ledger() -> None:
     examples=[
         "automate ledger totals",
         "automate ledger totals --book paper --by instance",
+        "automate ledger totals --by instance --standalone",
         "automate ledger totals --book live --by day --json | jq '.items[]'",
     ],
 )
 @book_option
 @click.option("--by", type=click.Choice(("stream", "instance", "day")), help="How finely.")
+@click.option("--standalone", is_flag=True, help="Each instance by itself: with what they earned of each other.")
 @json_option
 @click.pass_obj
-def totals(target: Target, book: str | None, by: str | None, as_json: bool) -> None:
-    """Show income and cost; of both books where none is named, and never added together."""
+def totals(target: Target, book: str | None, by: str | None, standalone: bool, as_json: bool) -> None:
+    """Show income and cost; of both books where none is named, and never added together.
+
+    What is pending is expected, not earned. What instances of the fleet earned of each other is left out, for the
+    fleet as a whole did not earn it.
+    """
     with open_books(target) as books:
-        told = [books.totals(name, by) for name in ([book] if book else BOOKS)]
+        told = [books.totals(name, by, consolidated=not standalone) for name in ([book] if book else BOOKS)]
     if as_json:
         print_json_lines(told)
         return
@@ -64,6 +71,9 @@ def totals(target: Target, book: str | None, by: str | None, as_json: bool) -> N
         return
     headings = ["book", *grouped, "kind", "state"]
     print_table([*map(Column, headings), Column("amount", right=True), Column("asset")], rows)
+    for each in told:
+        for due in each.get("in_transit", ()):
+            say(f"in transit between instances, {each['book']}: {due['amount']} {due['asset']} on {due['account']}")
 
 
 def _totals_row(book: str, item: Any, grouped: Iterable[str]) -> list[Cell]:
@@ -76,12 +86,14 @@ def _totals_row(book: str, item: Any, grouped: Iterable[str]) -> list[Cell]:
     examples=[
         "automate ledger entries",
         "automate ledger entries --instance api_services-001 --limit 100",
+        "automate ledger entries --state pending",
         "automate ledger entries --json --all | jq -r .id",
     ],
 )
 @click.option("--instance", shell_complete=complete_instances, help="Only of this instance.")
 @click.option("--stream", help="Only of this stream.")
 @book_option
+@click.option("--state", type=click.Choice(STATES), help="Only what has become this by now.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"So many of the last ones.  [default: {_LAST}]")
 @click.option("--all", "everything", is_flag=True, help="All there are, from the first one on.")
 @json_option
@@ -91,6 +103,7 @@ def entries(
     instance: str | None,
     stream: str | None,
     book: str | None,
+    state: str | None,
     limit: int | None,
     everything: bool,
     as_json: bool,
@@ -98,7 +111,13 @@ def entries(
     """Show transactions: the last ones, the newest first, or all, in the order they were booked."""
     if everything and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
-    wanted = {"book": book, "stream": stream, "instance": instance, "newest_first": not everything}
+    wanted = {
+        "book": book,
+        "stream": stream,
+        "instance": instance,
+        "state": state,
+        "newest_first": not everything,
+    }
     found = False
     with open_books(target) as books:
         for page in books.entries(wanted, None if everything else limit or _LAST):
@@ -129,7 +148,8 @@ def _entry_row(entry: Any) -> list[Cell]:
         entry["book"],
         entry["instance"],
         entry["kind"],
-        entry["state"],
+        # What was pending counts no longer once it is resolved: what was posted of it stands on a line of its own.
+        entry["state"] if entry["counts_as"] else f"pending → {entry['state']}",
         entry["amount"],
         entry["asset"],
         entry["id"],
@@ -159,5 +179,7 @@ def tell(report: Any) -> None:
     for problem in report["problems"]:
         where = "" if problem["sequence"] is None else f"transaction {problem['sequence']}: "
         click.echo(f"  {where}{visible(problem['what'])}")
+    for note in report.get("notes", ()):
+        click.echo(visible(note))
     if unsaid := report["problem_count"] - len(report["problems"]):
         click.echo(f"  and {unsaid:,} more")
