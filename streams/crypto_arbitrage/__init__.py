@@ -1,0 +1,1 @@
+"""Cross-venue and triangular arbitrage: what one instance does for a living."""

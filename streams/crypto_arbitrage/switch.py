@@ -1,0 +1,109 @@
+"""The kill switch: once open it stays open, over restarts, until a person closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from config.saving import write_atomically
+
+SWITCH_FILE: Final = "kill_switch.json"
+
+_MIN_ATTEMPTS: Final = 8
+
+
+class Halted(msgspec.Struct, frozen=True):
+    """Why nothing is traded.
+
+    Attributes:
+        reason: For people.
+        at: Since when, UTC.
+    """
+
+    reason: str
+    at: datetime
+
+
+class KillSwitch:
+    """Latched: what opens it first is its reason, and only `rearm` closes it.
+
+    It opens in memory at once, and is on disk before the next order could be sent after a restart. What cannot be
+    read counts as open.
+
+    Args:
+        directory: The instance's directory.
+        now: The time, aware UTC.
+    """
+
+    def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
+        self._file = directory / SWITCH_FILE
+        self._now = now
+        self._halted: Halted | None = None
+
+    @property
+    def halted(self) -> Halted | None:
+        """Why nothing is traded; None where the switch is closed."""
+        return self._halted
+
+    async def load(self) -> None:
+        """Take up how the switch was left."""
+        found = await asyncio.to_thread(self._read)
+        if found is not None and self._halted is None:
+            self._halted = found
+
+    def take_over(self, halted: Halted | None) -> None:
+        """Take up a checkpoint: it can open the switch, never close it."""
+        if self._halted is None:
+            self._halted = halted
+
+    async def halt(self, reason: str) -> bool:
+        """Open the switch; what is open stays as it is. Returns whether it was closed before."""
+        if self._halted is not None:
+            return False
+        self._halted = Halted(reason, self._now())
+        await asyncio.to_thread(write_atomically, self._file, msgspec.json.encode(self._halted))
+        return True
+
+    async def rearm(self) -> bool:
+        """Close the switch. Returns whether it was open."""
+        was = self._halted
+        await asyncio.to_thread(self._file.unlink, missing_ok=True)
+        self._halted = None
+        return was is not None
+
+    def _read(self) -> Halted | None:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Halted)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            return Halted(f"{SWITCH_FILE} cannot be read: {error}", self._now())
+
+
+class ErrorRate:
+    """How many of the last orders went wrong.
+
+    Args:
+        window: How many are looked at.
+    """
+
+    def __init__(self, window: int = 20) -> None:
+        self._last: deque[bool] = deque(maxlen=window)
+
+    def count(self, *, failed: bool) -> None:
+        """Take up the outcome of one."""
+        self._last.append(failed)
+
+    def above(self, share: float) -> bool:
+        """Return whether more than a share went wrong, of enough to tell."""
+        return len(self._last) >= _MIN_ATTEMPTS and sum(self._last) > share * len(self._last)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._last.clear()
