@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.money import schema
+from orchestrator.money.chain import id_text
 from orchestrator.money.schema import LedgerFileError, open_reader, open_writer, schema_problems
 from orchestrator.money.store import Store
-from tests.orchestrator.money.bookings import api_call, book, ledger_with
+from orchestrator.money.verify import verify
+from streams.booking import Posting, Receipt, Resolution
+from tests.orchestrator.money.bookings import NOON, api_call, book, commission, ledger_with, step, write
+
+BOOKED = ["accounts", "origins", "transactions", "postings", "evidence", "balances", "meters"]
 
 
 def test_every_file_of_the_ledger_is_private(store: Store, path: Path) -> None:
@@ -28,10 +34,13 @@ def test_a_commit_is_synced_to_disk(store: Store) -> None:
     assert (journal_mode, synchronous) == ("wal", 2)
 
 
-@pytest.mark.parametrize("table", ["transactions", "postings", "evidence", "accounts", "origins"])
+NEVER_CHANGED = ["transactions", "postings", "evidence", "accounts", "origins", "steps", "expiries"]
+
+
+@pytest.mark.parametrize("table", NEVER_CHANGED)
 @pytest.mark.parametrize("change", ["UPDATE {} SET rowid = 99", "DELETE FROM {}"])
 def test_what_is_booked_cannot_be_changed(store: Store, table: str, change: str) -> None:
-    book(store, api_call())
+    book(store, step(book(store, commission(expires_at=NOON)), "voided"))
     statement = change.format(table).replace("rowid", "sequence" if table == "postings" else "rowid")
     with pytest.raises(sqlite3.IntegrityError, match=f"{table} are never changed"):
         store.connection.execute(statement)
@@ -114,3 +123,43 @@ def test_a_removed_trigger_is_noticed(store: Store) -> None:
         "trigger postings_no_delete is missing or changed",
         "table extra is not of this version",
     ]
+
+
+FIRST_VERSION = Path(__file__).with_name("ledger_v1.sql")
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date_in_place(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_VERSION.read_text())
+        before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in BOOKED}
+    with pytest.raises(LedgerFileError, match=r"has tables of version 1, not 2: start the daemon on it once"):
+        open_reader(path)
+    store = Store(path)
+    store.open()
+    assert schema_problems(store.connection) == []
+    assert {table: store.connection.execute(f"SELECT * FROM {table}").fetchall() for table in BOOKED} == before
+    assert book(store, api_call(2, instance="api_services-002", meters=())).replayed  # its digest is what it was
+    pending = book(store, commission())
+    book(store, step(pending, "voided"))
+    (first,) = store.connection.execute("SELECT id FROM transactions WHERE sequence = 3").fetchone()
+    reversal = (Posting("asset:clearing:sandbox", "USD", -5), Posting("income:api_services:api_services-001", "USD", 5))
+    reversed_by = api_call(9, book="live", postings=reversal, resolves=Resolution(id_text(first), "reversed"))
+    assert isinstance(write(store, reversed_by)[0], Receipt)
+    store.close()
+    report = verify(path)
+    assert (report.ok, report.transactions) == (True, 8), report.problems
+
+
+def test_a_migration_that_breaks_off_leaves_the_old_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_VERSION.read_text())
+    whole = schema._MIGRATIONS
+    monkeypatch.setattr(schema, "_MIGRATIONS", (whole[0], (*whole[1], "CREATE TABLE transactions (n)")))
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        open_writer(path)
+    monkeypatch.setattr(schema, "_MIGRATIONS", whole)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'steps'").fetchall() == []
+    open_writer(path).close()
+    assert verify(path).ok
