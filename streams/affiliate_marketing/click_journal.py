@@ -134,6 +134,8 @@ class ClickJournal:
             if group is not None and group.start <= place < group.start + group.size_bytes:
                 await group.durable()
                 return
+        if place >= self._durable_end:
+            raise ClicksUnwritable("the click before could not be stored")
 
     async def read(self, place: int) -> Click | None:
         """Return the click at a place; None where there is none (any more).

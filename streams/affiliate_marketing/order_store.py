@@ -260,6 +260,13 @@ class OrderStore:
             (reason, network, order_id, number),
         )
 
+    def expire(self, network: str, order_id: str, number: int, at: datetime) -> None:
+        """Note that the pending line of a step has expired."""
+        self._db.execute(
+            "UPDATE steps SET expires_us = ? WHERE network = ? AND order_id = ? AND number = ?",
+            (_us(at), network, order_id, number),
+        )
+
     def unbooked(self) -> list[tuple[str, str]]:
         """Return the orders that have steps to book."""
         return self._db.execute(
@@ -295,11 +302,15 @@ class OrderStore:
             ),
         )
 
+    def in_quarantine(self) -> int:
+        """Return how many postbacks are in quarantine."""
+        count: int = self._db.execute("SELECT count(*) FROM postbacks WHERE verdict = 'quarantined'").fetchone()[0]
+        return count
+
     def counts(self) -> dict[str, int]:
         """Return how many orders stand how, and how much is in quarantine."""
         by_state = dict(self._db.execute("SELECT state, count(*) FROM orders GROUP BY state ORDER BY state"))
-        (in_doubt,) = self._db.execute("SELECT count(*) FROM postbacks WHERE verdict = 'quarantined'").fetchone()
-        return {**by_state, "quarantined": in_doubt}
+        return {**by_state, "quarantined": self.in_quarantine()}
 
     def _one(self, query: str, *values: object) -> Postback | None:
         row = self._db.execute(query, values).fetchone()

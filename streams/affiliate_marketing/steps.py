@@ -53,10 +53,11 @@ class Lines:
     Args:
         steps: The steps by number, those that wait to be booked included, those that were rejected left out.
         expired: Numbers of the steps whose pending line has expired.
+        first_free: The number of the next step, where the last ones were left out.
     """
 
-    def __init__(self, steps: dict[int, Step], expired: frozenset[int] = frozenset()) -> None:
-        self._next = max(steps, default=-1) + 1
+    def __init__(self, steps: dict[int, Step], expired: frozenset[int] = frozenset(), first_free: int = 0) -> None:
+        self._next = max(first_free, max(steps, default=-1) + 1)
         self._posted: dict[int, _Line] = {}
         self._pending: tuple[int, int] | None = None
         self._expired = False

@@ -58,9 +58,11 @@ class Visitors:
         self._first[visitor] = click
         self._forget(click.at_us)
 
-    def take_back(self, visitor: bytes) -> None:
+    def take_back(self, visitor: bytes, place: int) -> None:
         """Forget a click that did not come about."""
-        self._first.pop(visitor, None)
+        first = self._first.get(visitor)
+        if first is not None and first.place == place:
+            del self._first[visitor]
 
     def _forget(self, now_us: int) -> None:
         first = self._first

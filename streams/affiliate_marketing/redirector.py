@@ -1,0 +1,217 @@
+"""`GET /c/<code>`: from a click to its destination, the hot path of the stream.
+
+The destination is the one that was configured; a request decides nothing about it but the values of allow-listed
+sub-ids. A click is durable before it is answered. Visits that are no clicks (machines, HEAD, prefetches, no
+User-Agent) get the destination without a click id: previews and link checkers of publishers go on working, nothing is
+counted, and no commission can be claimed with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from streams.affiliate_marketing.bots import BotFilter, is_prefetch
+from streams.affiliate_marketing.caps import CapCounter
+from streams.affiliate_marketing.click import Click
+from streams.affiliate_marketing.click_id import ClickIds
+from streams.affiliate_marketing.click_journal import ClickJournal, ClicksUnwritable
+from streams.affiliate_marketing.destination import Destination
+from streams.affiliate_marketing.rotation import Rotation
+from streams.affiliate_marketing.settings import AffiliateMarketingSettings, Offer
+from streams.affiliate_marketing.visitors import FirstClick, Visitors
+from streams.http_answer import HttpAnswer, problem_answer
+
+PREFIX: Final = "/c/"
+
+_DAY_US: Final = 86_400_000_000
+_MAX_QUERY_BYTES: Final = 2048
+_MAX_FIELDS: Final = 32
+_SUB_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_LINK_HEADERS: Final = [(b"cache-control", b"no-store"), (b"content-length", b"0")]
+_END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
+_ENDED: Final = HttpAnswer(
+    410,
+    b"text/html; charset=utf-8",
+    b"<!doctype html><html lang=en><title>Offer ended</title>"
+    b"<p>This offer takes no more visitors at the moment. Nothing was recorded about your visit.",
+    [(b"content-security-policy", b"default-src 'none'"), (b"x-robots-tag", b"noindex")],
+)
+_NO_SUCH_LINK: Final = problem_answer(404, "there is no such link here", code="unknown_link")
+_WRONG_METHOD: Final = problem_answer(
+    405, "a link is followed with GET", code="http_405", headers=[(b"allow", b"GET, HEAD")]
+)
+
+
+class _Route(msgspec.Struct, frozen=True):
+    offers: tuple[str, ...]
+    fallback: str | None
+    sub_ids: Mapping[str, str]
+
+
+class Redirector:
+    """The links of one instance.
+
+    Attributes:
+        counts: Visits by what became of them, since the start.
+
+    Args:
+        settings: The instance's.
+        destinations: Where each offer leads.
+        journal: Where clicks are made durable.
+        ids: Makes click ids.
+        visitors: Who clicked what within the hour.
+        caps: How many clicks each offer takes.
+        rotation: Chooses among a campaign's offers.
+        bots: Tells machines.
+        now: The time, aware UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: AffiliateMarketingSettings,
+        destinations: Mapping[str, Destination],
+        journal: ClickJournal,
+        ids: ClickIds,
+        visitors: Visitors,
+        caps: CapCounter,
+        rotation: Rotation,
+        bots: BotFilter,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._offers: Mapping[str, Offer] = settings.offers
+        self._destinations = destinations
+        self._journal = journal
+        self._ids = ids
+        self._visitors = visitors
+        self._caps = caps
+        self._rotation = rotation
+        self._bots = bots
+        self._now = now
+        self._routes: dict[str, _Route] = {}
+        for code, link in settings.links.items():
+            campaign = settings.campaigns[link.campaign]
+            self._routes[code] = _Route(campaign.offers, campaign.fallback, campaign.sub_ids)
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request for a link; an ASGI application."""
+        code: str = scope["path"][len(PREFIX) :]
+        route = self._routes.get(code)
+        if route is None:
+            self.counts["unknown_link"] += 1
+            await _NO_SUCH_LINK(scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            await _WRONG_METHOD(scope, receive, send)
+            return
+        counts = self.counts
+        counts["gross"] += 1
+        agent = b""
+        reason = "head" if scope["method"] == "HEAD" else None
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                agent = value
+            elif is_prefetch(name, value):
+                reason = "prefetch"
+        if reason is None:
+            is_bot = self._bots.known(agent)
+            if is_bot is None:
+                is_bot = await self._bots.is_bot(agent)
+            if is_bot:
+                reason = "bot" if agent else "no_agent"
+        try:
+            if reason is None:
+                location = await self._click(code, route, scope["client"], agent, scope["query_string"])
+            else:
+                counts[f"filtered_{reason}"] += 1
+                location = self._without_click(route)
+        except ClicksUnwritable as error:
+            counts["unwritable"] += 1
+            answer = problem_answer(503, str(error), code="clicks_unwritable", headers=[(b"retry-after", b"5")])
+            await answer(scope, receive, send)
+            return
+        if location is None:
+            counts["ended"] += 1
+            await _ENDED(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 302, "headers": [(b"location", location), *_LINK_HEADERS]})
+        await send(_END)
+
+    async def _click(
+        self, code: str, route: _Route, client: tuple[str, int] | None, agent: bytes, query: bytes
+    ) -> bytes | None:
+        """Count a click, and return where it leads; None where nothing takes it."""
+        at_us = int(self._now().timestamp() * 1_000_000)
+        visitor = self._visitors.pseudonym(client[0] if client else "", agent, code)
+        sub_ids = self._sub_ids(route, query) if query and route.sub_ids else None
+        first = self._visitors.first_click(visitor, at_us)
+        if first is not None and first.offer in self._destinations:
+            self.counts["duplicates"] += 1
+            await self._journal.wait_for(first.place)
+            return self._destinations[first.offer].for_click(self._ids.seal(first.place), sub_ids)
+        name = self._choose(route, at_us)
+        if name is None:
+            return None
+        # From the choice to the count there is no await, so that no click gets past a cap.
+        offer = self._offers[name]
+        self._caps.count(name, at_us // _DAY_US)
+        try:
+            place, group = self._journal.append(
+                Click(at_us, code, name, offer.policy, offer.window_s, visitor, sub_ids or {})
+            )
+        except ClicksUnwritable:
+            self._caps.take_back(name)
+            raise
+        self._visitors.remember(visitor, FirstClick(at_us, place, name))
+        try:
+            await group.durable()
+        except ClicksUnwritable:
+            self._caps.take_back(name)
+            self._visitors.take_back(visitor, place)
+            raise
+        self.counts["unique"] += 1
+        self._rotation.clicked(name, at_us / 1e6)
+        return self._destinations[name].for_click(self._ids.seal(place), sub_ids)
+
+    def _choose(self, route: _Route, at_us: int) -> str | None:
+        day = at_us // _DAY_US
+        takers = [offer for offer in route.offers if self._caps.has_room(offer, day)]
+        if takers:
+            return self._rotation.choose(takers, at_us / 1e6)
+        self.counts["capped"] += 1
+        return route.fallback if route.fallback is not None and self._caps.has_room(route.fallback, day) else None
+
+    def _without_click(self, route: _Route) -> bytes | None:
+        day = int(self._now().timestamp()) // 86_400
+        for offer in (*route.offers, *([] if route.fallback is None else [route.fallback])):
+            if self._caps.has_room(offer, day):
+                return self._destinations[offer].plain
+        return None
+
+    def _sub_ids(self, route: _Route, query: bytes) -> dict[str, str]:
+        if len(query) > _MAX_QUERY_BYTES:
+            self.counts["sub_ids_dropped"] += 1
+            return {}
+        try:
+            fields = parse_qsl(query.decode("ascii"), max_num_fields=_MAX_FIELDS)
+        except ValueError:
+            self.counts["sub_ids_dropped"] += 1
+            return {}
+        found: dict[str, str] = {}
+        for name, value in fields:
+            there = route.sub_ids.get(name)
+            if there is None:
+                continue
+            if _SUB_ID.fullmatch(value) is None:
+                self.counts["sub_ids_dropped"] += 1
+            else:
+                found[there] = value
+        return found
