@@ -95,14 +95,14 @@ class DeliveryLog:
         return self._accounts
 
     @property
+    def statements(self) -> int:
+        """How many statements were made in all."""
+        return sum(account.statements for account in self._accounts.values())
+
+    @property
     def has_room(self) -> bool:
         """Whether something more may be counted."""
         return len(self._pending) < MAX_PENDING
-
-    @property
-    def is_dirty(self) -> bool:
-        """Whether something waits for the disk."""
-        return bool(self._pending)
 
     def spent(self, nonce: str) -> SpentNonce | None:
         """Return what became of a token, if it has counted."""

@@ -107,12 +107,11 @@ class _Building:
         later = [article.published for article in by_slug.values() if article.published > self._now]
         due.sort(key=lambda article: (article.published, article.slug), reverse=True)
         ready = [each for article in due if (each := self._ready(article)) is not None]
-        pages = [*self._index(ready), *self._articles(ready), self._about(ready)]
-        paths = [(path, page.modified) for path, page in pages]
-        pages += self._files(ready, paths)
+        pages = keep_stamps([*self._index(ready), *self._articles(ready), self._about()], known, self._now)
+        files = keep_stamps(self._files(ready, pages), known, self._now)
         return Build(
             source=self._source,
-            pages=keep_stamps(pages, known, self._now),
+            pages=pages | files,
             members={each.article.slug: self._reading(each) for each in ready if each.article.members},
             texts=self._texts,
             rejected=self._rejected,
@@ -191,28 +190,31 @@ class _Building:
         )
         return page_of(HTML, text, article.updated)
 
-    def _about(self, ready: Sequence[ReadyArticle]) -> tuple[str, Page]:
+    def _about(self) -> tuple[str, Page]:
         text = self._html(
             "about.html", "/about", slots=False, heading=f"About {self._info.title}", description=self._info.tagline
         )
-        return "/about", page_of(HTML, text, feeds.latest(()))
+        return "/about", page_of(HTML, text, self._now)
 
-    def _files(self, ready: Sequence[ReadyArticle], paths: Sequence[tuple[str, datetime]]) -> list[tuple[str, Page]]:
+    def _files(self, ready: Sequence[ReadyArticle], pages: Mapping[str, Page]) -> list[tuple[str, Page]]:
         info = self._info
         newest = ready[:FEED_ARTICLES]
         changed = feeds.latest(ready)
-        fixed = feeds.latest(())
+        now = self._now
         style = _environment().get_template("style.css").render(site=info)
         beacon = _environment().get_template("beacon.js").render(delay_ms=self._source.view_after_ms + 100)
         return [
             (feeds.RSS_PATH, page_of(b"application/rss+xml; charset=utf-8", feeds.rss(info, newest), changed)),
             (feeds.ATOM_PATH, page_of(b"application/atom+xml; charset=utf-8", feeds.atom(info, newest), changed)),
             (feeds.JSON_PATH, page_of(b"application/feed+json", feeds.json_feed(info, newest), changed)),
-            ("/sitemap.xml", page_of(_XML, sitemap(info, paths), changed)),
-            ("/robots.txt", page_of(_TEXT, robots_txt(info), fixed)),
-            ("/ads.txt", page_of(_TEXT, ads_txt(info), fixed)),
-            ("/style.css", page_of(b"text/css; charset=utf-8", style, fixed)),
-            ("/beacon.js", page_of(b"text/javascript; charset=utf-8", beacon, fixed)),
+            (
+                "/sitemap.xml",
+                page_of(_XML, sitemap(info, [(path, page.modified) for path, page in pages.items()]), changed),
+            ),
+            ("/robots.txt", page_of(_TEXT, robots_txt(info), now)),
+            ("/ads.txt", page_of(_TEXT, ads_txt(info), now)),
+            ("/style.css", page_of(b"text/css; charset=utf-8", style, now)),
+            ("/beacon.js", page_of(b"text/javascript; charset=utf-8", beacon, now)),
         ]
 
     def _html(self, template: str, path: str, *, slots: bool = True, **values: Any) -> str:
