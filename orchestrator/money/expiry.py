@@ -24,7 +24,7 @@ _PAUSE_S: Final = 1.0
 _BATCH: Final = 500
 
 _OVERDUE: Final = """
-    SELECT states.sequence, id, book, stream, instance, key, states.expires_at, body_digest
+    SELECT states.sequence, transactions.id, book, stream, instance, key, states.expires_at, body_digest
     FROM states JOIN transactions USING (sequence) JOIN origins ON origins.id = states.origin
     WHERE states.expires_at <= ? ORDER BY states.expires_at LIMIT ?
 """
