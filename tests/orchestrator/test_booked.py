@@ -9,6 +9,7 @@ from orchestrator.booked import BookingNews
 from orchestrator.events import EventBus
 from orchestrator.logs.line import Line
 from streams.booking import Book, Evidence, Posting, Receipt
+from tests.orchestrator.money.bookings import commission, step
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -49,3 +50,14 @@ def test_a_subscriber_gets_every_booking() -> None:
     bus.subscribe(("ledger.*",), seen.append)
     BookingNews(bus, lambda line: None)(booked(20))
     assert [event.fields["transaction"] for event in seen] == [f"tx_{n}" for n in range(1, 21)]
+
+
+def test_what_is_pending_is_said_to_be_and_a_step_names_its_target() -> None:
+    bus, seen = EventBus(), []
+    bus.subscribe(("ledger.*",), seen.append)
+    pending, receipt = commission(), Receipt("tx_1", 1, NOW)
+    BookingNews(bus, lambda line: None)(((pending, receipt), (step(receipt, "voided"), Receipt("tx_2", 2, NOW))))
+    first, second = (event.fields for event in seen)
+    assert (first["state"], first["amounts"], "resolves" in first) == ("pending", {"USD": "0.001"}, False)
+    assert (second["state"], second["amounts"]) == ("posted", {})
+    assert (second["resolves"], second["outcome"]) == ("tx_1", "voided")

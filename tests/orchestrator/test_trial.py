@@ -19,7 +19,7 @@ from orchestrator.daemon import Running
 from orchestrator.trial import Result, Trial, hurried, spread
 from streams.booking import Receipt
 from tests.orchestrator.access.cli.conftest import configure, free_port_base
-from tests.orchestrator.money.bookings import NOON, api_call
+from tests.orchestrator.money.bookings import NOON, api_call, usd
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +52,18 @@ def test_bookings_are_counted_by_instance_and_asset() -> None:
     assert (first.bookings, first.amounts) == (2, {"USD": "0.0025"})
     assert first.first_after_s is not None
     assert (second.bookings, second.amounts, second.first_after_s) == (0, {}, None)
+
+
+def test_what_is_pending_or_earned_of_each_other_is_a_booking_but_no_amount() -> None:
+    noting = Trial(wanted=1, limit_s=1)
+    receipt = Receipt("tx_1", 1, NOON)
+    internal = (usd("asset:internal:due:a:b", 5), usd("income:internal:s:a", -5))
+    noting.note(
+        ((api_call(1), receipt), (api_call(2, state="pending"), receipt), (api_call(3, postings=internal), receipt))
+    )
+    noting._instances = (row("api_services-001"),)
+    (told,) = noting.result().rows
+    assert (told.bookings, told.amounts) == (3, {"USD": "0.002"})
 
 
 def row(instance: str) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.money import chain
-from streams.booking import Correction, MeterIncrement, Posting
+from streams.booking import Correction, MeterIncrement, Posting, Resolution
 
 text = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp")), max_size=20)
 
@@ -62,3 +62,17 @@ def test_an_id_is_read_back_from_its_text() -> None:
 def test_other_text_is_no_id() -> None:
     for text in ("", "tx_", "tx_" + "0" * 31, "tx_" + "0" * 33, "tx_" + "G" * 32, "tx_" + " 0" * 16, "0" * 35):
         assert chain.parse_id(text) is None
+
+
+@given(text, st.none() | st.integers(0, 2**62))
+def test_digests_of_pending_bookings_and_of_steps_can_be_computed_by_a_stranger(
+    reason: str, expires_at_us: int | None
+) -> None:
+    plain = ("paper", "k", "kind", "s", "i", (), ("e", "x", "ab" * 32), None)
+    array = [*plain[:5], [], ["e", "x", "ab" * 32], None]
+    pending = chain.body_digest(*plain, "pending", expires_at_us)
+    assert pending == sha256(canonical([*array, "pending", expires_at_us, None])).digest()
+    target = f"tx_{'0' * 32}"
+    step = chain.body_digest(*plain, "posted", None, Resolution(target, "voided", reason))
+    assert step == sha256(canonical([*array, "posted", None, [target, "voided", reason]])).digest()
+    assert chain.body_digest(*plain) == sha256(canonical(array)).digest()  # as before there were states

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import sqlite3
 from hashlib import sha256
+from itertools import chain
 
 import pytest
 
-from orchestrator.money.queries import BadCursor, read_entries, read_entry, read_meters
+from orchestrator.money.queries import BadCursor, find_booking, read_entries, read_entry, read_meters
 from orchestrator.money.report import EntryEvidence, EntryPosting
 from orchestrator.money.store import Store
 from streams.booking import Correction, MeterIncrement, Posting
-from tests.orchestrator.money.bookings import NOON, api_call, book, write
+from tests.orchestrator.money.bookings import NOON, api_call, book, commission, earned, paid, step, write
 
 
 @pytest.fixture
@@ -116,3 +117,53 @@ def test_a_transfer_has_no_amount(store: Store, reading: sqlite3.Connection) -> 
     entry = read_entry(reading, book(store, api_call(1, postings=moved)).id)
     assert entry is not None
     assert (entry.amount, entry.asset) == (None, None)
+
+
+@pytest.fixture
+def states(store: Store) -> None:
+    """1 to 9 are pending, 10 to 12 void 1 to 3, 13 to 15 post 4 to 6, 16 settles 13; 17 to 20 are posted at once."""
+    pending = [book(store, commission(n, expires_at=NOON.replace(year=2100))) for n in range(9)]
+    for each in pending[:3]:
+        book(store, step(each, "voided"))
+    posted = [book(store, step(each, "posted", *earned(1000))) for each in pending[3:6]]
+    book(store, step(posted[0], "settled", *paid(1000)))
+    for n in range(4):
+        book(store, api_call(n, book="live" if n == 3 else "paper"))
+
+
+@pytest.mark.usefixtures("states")
+def test_entries_are_filtered_by_what_has_become_of_them(reading: sqlite3.Connection) -> None:
+    assert all_pages(reading, state="pending") == [7, 8, 9]
+    assert all_pages(reading, state="voided", newest_first=True) == [3, 2, 1]
+    assert all_pages(reading, state="settled") == [13]
+    assert all_pages(reading, state="expired") == all_pages(reading, state="reversed") == []
+    assert all_pages(reading, state="posted") == [4, 5, 6, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20]
+    assert all_pages(reading, state="posted", newest_first=True)[:2] == [20, 19]
+    assert all_pages(reading, state="posted", stream="api_services", book="paper") == [17, 18, 19]
+    assert all_pages(reading, state="posted", book="live") == [20]
+    assert all_pages(reading, state="pending", stream="api_services") == []
+    assert all_pages(reading, state="pending", stream="affiliate_marketing", newest_first=True) == [9, 8, 7]
+
+
+@pytest.mark.usefixtures("states")
+def test_every_entry_has_one_state(reading: sqlite3.Connection) -> None:
+    by_state = {
+        state: all_pages(reading, state=state)
+        for state in ("pending", "posted", "voided", "expired", "settled", "reversed")
+    }
+    assert sorted(chain.from_iterable(by_state.values())) == all_pages(reading)
+    for entry in read_entries(reading, limit=1000).items:
+        assert entry.sequence in by_state[entry.state]
+
+
+@pytest.mark.usefixtures("states")
+def test_a_booking_is_found_with_what_has_become_of_it(reading: sqlite3.Connection) -> None:
+    found = [find_booking(reading, "paper", commission(n).key) for n in (0, 3, 8)]
+    assert [each and each.state for each in found] == ["voided", "posted", "pending"]
+
+
+@pytest.mark.usefixtures("states")
+def test_an_entry_tells_until_when_it_is_pending(reading: sqlite3.Connection) -> None:
+    entries = read_entries(reading, limit=20).items
+    assert {entry.expires_at for entry in entries[:9]} == {NOON.replace(year=2100)}
+    assert {entry.expires_at for entry in entries[9:]} == {None}

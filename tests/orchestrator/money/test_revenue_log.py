@@ -10,7 +10,19 @@ import pytest
 from orchestrator.money.revenue_log import FILE_NAME, RevenueLogs
 from orchestrator.money.store import Store
 from streams.booking import Posting
-from tests.orchestrator.money.bookings import api_call, book, ledger_with, write
+from tests.orchestrator.money.bookings import (
+    AFFILIATE,
+    api_call,
+    book,
+    commission,
+    earned,
+    ledger_with,
+    paid,
+    step,
+    taken_back,
+    usd,
+    write,
+)
 
 ONE = "api_services-001"
 TWO = "api_services-002"
@@ -195,3 +207,39 @@ def test_one_log_that_cannot_be_written_leaves_the_others_up_to_date(
     (instances / ONE / FILE_NAME).rmdir()
     assert logs.bring_up_to_date(reading) == 1
     assert sequences(instances, ONE) == [1]
+
+
+def test_what_is_pending_is_no_revenue_and_each_step_is_said(
+    store: Store, reading: sqlite3.Connection, instances: Path
+) -> None:
+    (instances / AFFILIATE).mkdir()
+    pending = book(store, commission(1, 1_000_000))
+    posted = book(store, step(pending, "posted", *earned(900_000)))
+    book(store, step(posted, "settled", *paid(900_000, fee=10_000)))
+    book(store, step(posted, "reversed", *taken_back(300_000)))
+    moved = book(store, commission(2, postings=(usd("asset:a", 5), usd("asset:b", -5))))
+    book(store, step(moved, "voided"))
+    book(store, commission(3, state="posted"))
+    assert RevenueLogs(instances).bring_up_to_date(reading) == 7
+    assert [line[5:7] + line[8:] for line in lines(instances, AFFILIATE)] == [
+        ["", "", "pending 1.00 USD"],
+        ["0.90", "USD", f"posted {pending.id}"],
+        ["-0.01", "USD", f"settled {posted.id}"],
+        ["-0.30", "USD", f"reversed {posted.id}"],
+        ["", "", "pending"],
+        ["", "", f"voided {moved.id}"],
+        ["0.001", "USD"],
+    ]
+
+
+def test_a_log_that_ends_with_a_step_is_gone_on_with(
+    store: Store, reading: sqlite3.Connection, instances: Path
+) -> None:
+    (instances / AFFILIATE).mkdir()
+    book(store, step(book(store, commission(1)), "voided"))
+    RevenueLogs(instances).bring_up_to_date(reading)
+    before = (instances / AFFILIATE / FILE_NAME).read_bytes()
+    book(store, commission(2))
+    assert RevenueLogs(instances).bring_up_to_date(reading) == 1
+    assert (instances / AFFILIATE / FILE_NAME).read_bytes().startswith(before)
+    assert sequences(instances, AFFILIATE) == [1, 2, 3]

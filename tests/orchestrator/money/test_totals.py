@@ -10,7 +10,7 @@ from orchestrator.money.store import Store
 from orchestrator.money.totals import read_totals
 from streams.booking import Posting
 from streams.money import MAX_UNITS
-from tests.orchestrator.money.bookings import NOON, api_call, write
+from tests.orchestrator.money.bookings import NOON, api_call, book, commission, earned, step, write
 
 
 def earn_and_spend(n: int, instance: str) -> dict[str, object]:
@@ -79,3 +79,16 @@ def test_a_total_past_64_bits_is_exact(store: Store, reading: sqlite3.Connection
 def test_what_earns_nothing_is_not_in_the_totals(store: Store, reading: sqlite3.Connection) -> None:
     write(store, api_call(1, postings=(Posting("asset:a", "USD", 5), Posting("equity:b", "USD", -5))))
     assert read_totals(reading, "paper").items == ()
+
+
+def test_what_is_pending_stands_apart_until_it_is_resolved(store: Store, reading: sqlite3.Connection) -> None:
+    first, _ = (book(store, commission(n, 1_000_000)) for n in (1, 2))
+    write(store, step(first, "posted", *earned(900_000)))
+    assert read_totals(reading, "paper", "stream").items == (
+        TotalsItem("USD", "income", "pending", "1.00", stream="affiliate_marketing"),
+        TotalsItem("USD", "income", "posted", "0.90", stream="affiliate_marketing"),
+    )
+
+
+def test_totals_on_the_wire_say_nothing_of_transfers_where_none_is_in_transit(reading: sqlite3.Connection) -> None:
+    assert msgspec.json.encode(read_totals(reading, "live")) == b'{"book":"live","items":[]}'

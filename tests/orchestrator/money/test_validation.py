@@ -7,9 +7,11 @@ import pytest
 from orchestrator.money import validation
 from orchestrator.money.preparation import prepare
 from orchestrator.money.validation import account_kind
-from streams.booking import BookingRejected, Correction, Evidence, MeterIncrement, Posting
+from streams.booking import BookingRejected, Correction, Evidence, MeterIncrement, Posting, Resolution
 from streams.money import MAX_UNITS
 from tests.orchestrator.money.bookings import NOON, api_call
+
+ID = "tx_" + "0" * 32
 
 
 def legs(*units: int, asset: str = "USD", account: str = "asset:cash") -> tuple[Posting, ...]:
@@ -70,6 +72,24 @@ def evidence(kind: str = "api.response", external_id: str = "r", artefact: Any =
         ({"meters": (MeterIncrement("m", MAX_UNITS + 1),)}, "meter m cannot move"),
         ({"corrects": Correction("tx_1", "r")}, "'tx_1' is not the id"),
         ({"corrects": Correction("tx_" + "0" * 32, "")}, "reason of the correction"),
+        ({"state": "settled"}, "no state 'settled' to book in, only pending and posted"),
+        ({"state": ["posted"]}, "malformed"),
+        ({"expires_at": NOON}, "only what is pending expires"),
+        ({"state": "pending", "expires_at": NOON.replace(tzinfo=None)}, "expires_at .* is not an aware datetime"),
+        ({"state": "pending", "expires_at": NOON.replace(year=9999)}, "expires_at .* is not in the years"),
+        ({"state": "pending", "expires_at": 5}, "malformed"),
+        ({"state": "pending", "corrects": Correction(ID, "r")}, "a correction is posted at once"),
+        ({"state": "pending", "resolves": Resolution(ID, "posted")}, "a step .* is not pending itself"),
+        ({"resolves": Resolution("tx_1", "posted")}, "'tx_1' is not the id of a transaction"),
+        ({"resolves": Resolution(5, "posted")}, "malformed"),  # type: ignore[arg-type]
+        ({"resolves": Resolution(ID, "paid")}, "cannot be 'paid', only expired, posted"),  # type: ignore[arg-type]
+        ({"resolves": Resolution(ID, "posted", "a\nb")}, "reason of the step contains"),
+        ({"resolves": Resolution(ID, "posted"), "corrects": Correction(ID, "r")}, "corrects another .* not both"),
+        ({"resolves": Resolution(ID, "voided")}, "nothing moves where a transaction is voided"),
+        ({"resolves": Resolution(ID, "expired"), "postings": legs(0, 0)}, "where a transaction is expired"),
+        ({"resolves": Resolution(ID, "settled"), "postings": ()}, "2 to 256 postings, not 0"),
+        ({"postings": legs(5, account="income:internal:s:i") + legs(-5)}, "between instances .* do not sum to zero"),
+        ({"postings": legs(5, -5, account="cost:internal:a") + legs(-7, account="asset:internal:due") + legs(7)}, "do"),
     ],
 )
 def test_what_can_never_be_booked_is_rejected_with_its_reason(changes: dict[str, Any], reason: str) -> None:
@@ -91,6 +111,11 @@ def test_what_can_never_be_booked_is_rejected_with_its_reason(changes: dict[str,
         {"meters": ()},
         {"meters": (MeterIncrement("calls: a key's, 2026", -1),)},
         {"occurred_at": NOON.replace(year=1971)},
+        {"state": "pending"},
+        {"state": "pending", "expires_at": NOON},
+        {"resolves": Resolution(ID, "voided"), "postings": ()},
+        {"resolves": Resolution(ID, "reversed", "r" * 512)},
+        {"postings": legs(5, account="cost:internal:s:i") + legs(-5, account="asset:internal:due:a:b")},
     ],
 )
 def test_what_is_at_the_limits_is_accepted(changes: dict[str, Any]) -> None:
