@@ -14,8 +14,8 @@ from actors import Refusal
 from orchestrator.money import chain
 from orchestrator.money.bulk import BulkSelect
 from orchestrator.money.instants import from_us
-from orchestrator.money.report import Entry, EntryEvidence, EntryPage, EntryPosting, EntryStep
-from streams.booking import Booked, BookName, Evidence, PresentState, Receipt, Resolution, Step
+from orchestrator.money.report import Entry, EntryEvidence, EntryPage, EntryPosting, EntryResolution, EntryStep
+from streams.booking import Booked, BookName, Evidence, PresentState, Receipt, Step
 from streams.money import MAX_UNITS, format_amount
 
 MAX_PAGE: Final = 1000
@@ -233,7 +233,7 @@ def _entries(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) ->
             hash=this_hash.hex(),
             counts_as=booked_as if booked_as in {chain.POSTED, state} else None,
             expires_at=from_us(expires_at) if expires_at is not None else None,
-            resolves=Resolution(chain.id_text(target), outcome, why) if target is not None else None,
+            resolves=EntryResolution(chain.id_text(target), outcome, why) if target is not None else None,
             steps=tuple(steps[sequence]),
         )
 

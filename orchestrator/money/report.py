@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from streams.booking import BookedState, BookName, PresentState, Resolution, Step
+from streams.booking import BookedState, BookName, PresentState, Step
 
 TotalsBy: TypeAlias = Literal["stream", "instance", "day"]
 
@@ -79,6 +79,14 @@ class EntryEvidence(msgspec.Struct, frozen=True):
     digest: str
 
 
+class EntryResolution(msgspec.Struct, frozen=True):
+    """The step that an entry takes with an earlier one: which, what became of it, and why."""
+
+    transaction: str
+    outcome: Step
+    reason: str
+
+
 class EntryStep(msgspec.Struct, frozen=True):
     """A step that was taken with an entry by a later one.
 
@@ -145,7 +153,7 @@ class Entry(msgspec.Struct, frozen=True):
     hash: str
     counts_as: BookedState | None
     expires_at: datetime | None
-    resolves: Resolution | None
+    resolves: EntryResolution | None
     steps: tuple[EntryStep, ...]
 
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.money.store import Store
+from streams.booking import Book, Evidence
+from streams.transfers import Party, transfer
 from tests.orchestrator.access.cli.conftest import BOOKED_BEFORE, Automate, book_before
+from tests.orchestrator.money.bookings import NOON, book, commission, earned, paid, step
 
 INSTANCE = "api_services-001"
 
@@ -123,3 +127,79 @@ def test_a_file_that_is_no_ledger_ends_with_65(automate: Automate, tmp_path: Pat
         told = automate("ledger", command, home=tmp_path)
         assert told.status == 65
         assert str(file) in told.err
+
+
+def sale(units: int = 2_000_000) -> tuple[Book, Book]:
+    return transfer(
+        f"sale:{units}",
+        kind="dataset.sold",
+        book="paper",
+        seller=Party("data_harvesting", "data_harvesting-001"),
+        buyer=Party("content_monetization", "content_monetization-001"),
+        asset="USD",
+        units=units,
+        occurred_at=NOON,
+        evidence=Evidence("dataset.delivered", "d", b"x"),
+    )
+
+
+@pytest.fixture
+def eventful(tmp_path: Path) -> Path:
+    """A home without a daemon: a commission that was paid, one that is pending, a transfer, and half of another."""
+    (tmp_path / "state").mkdir()
+    store = Store(tmp_path / "state" / "ledger.sqlite3")
+    store.open()
+    posted = book(store, step(book(store, commission(1, 1_000_000)), "posted", *earned(900_000)))
+    book(store, step(posted, "settled", *paid(900_000)))
+    book(store, commission(2, 5_000_000))
+    for side in (*sale(), sale(700_000)[0]):
+        book(store, side)
+    store.close()
+    return tmp_path
+
+
+def test_entries_tell_what_has_become_of_them(automate: Automate, eventful: Path) -> None:
+    entries = automate("ledger", "entries", "--json", "--all", home=eventful).lines
+    assert [entry["state"] for entry in entries[:4]] == ["posted", "settled", "posted", "pending"]
+    assert [entry["counts_as"] for entry in entries[:4]] == [None, "posted", "posted", "pending"]
+    assert entries[1]["resolves"] == {
+        "transaction": entries[0]["id"],
+        "outcome": "posted",
+        "reason": "the network says posted",
+    }
+    assert entries[0]["steps"][0]["transaction"] == entries[1]["id"]
+    table = automate("ledger", "entries", "--stream", "affiliate_marketing", home=eventful).out.splitlines()
+    assert "pending → posted" in table[4]
+    assert "settled" in table[3]
+
+
+def test_entries_can_be_narrowed_to_a_state(automate: Automate, eventful: Path) -> None:
+    (entry,) = automate("ledger", "entries", "--state", "pending", "--json", home=eventful).lines
+    assert (entry["state"], entry["amount"]) == ("pending", "5.00")
+    assert automate("ledger", "entries", "--state", "lost", home=eventful).status == 64
+
+
+def test_totals_keep_what_is_pending_apart_and_transfers_out(automate: Automate, eventful: Path) -> None:
+    def told(*options: str) -> list[tuple[str, str, str]]:
+        (paper,) = automate("ledger", "totals", "--book", "paper", "--json", *options, home=eventful).lines
+        return [(item["kind"], item["state"], item["amount"]) for item in paper["items"]]
+
+    fleet = [("income", "pending", "5.00"), ("income", "posted", "0.90")]
+    assert told() == fleet
+    assert told("--standalone") == [("cost", "posted", "2.00"), fleet[0], ("income", "posted", "3.60")]
+    said = automate("ledger", "totals", home=eventful).err
+    assert "in transit between instances, paper: 0.70 USD on asset:internal:due:data_harvesting-001:content_mon" in said
+
+
+def test_a_transfer_in_transit_is_noted_and_no_problem(automate: Automate, eventful: Path) -> None:
+    told = automate("ledger", "verify", home=eventful)
+    assert told.status == 0
+    assert "in transit between instances, paper: 0.70 USD on asset:internal:due:" in told.out
+
+
+def test_a_daemon_takes_the_same_options(automate: Automate, home: Path) -> None:
+    assert automate("ledger", "entries", "--state", "reversed", "--json", home=home).lines == []
+    assert len(automate("ledger", "entries", "--state", "posted", "--json", home=home).lines) == 20
+    options = ("ledger", "totals", "--book", "paper", "--json")
+    alone = automate(*options, "--standalone", home=home).document
+    assert alone["items"] == automate(*options, home=home).document["items"]
