@@ -6,13 +6,26 @@ from typing import Final
 
 HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
 
-SMALL_BYTES: Final = 128 * 1024
-"""A document that is parsed in a few milliseconds; larger ones belong in a thread."""
+_LIGHT_BYTES: Final = 16 * 1024
+_LIGHT_TAGS: Final = 800
+_LIGHT_WORDS: Final = 3_000
 
 # Codecs of Python that are no encodings of documents; one takes time by the square, others run escapes.
 _NO_ENCODINGS: Final = frozenset(
     ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem", "utf-7")
 )
+
+
+def is_light(body: bytes) -> bool:
+    """Return whether any markup parser is done with a document in a few milliseconds, whatever is in it.
+
+    Only such a one may be parsed on the event loop; parsers take time by the square of tags and attributes.
+    """
+    return (
+        len(body) <= _LIGHT_BYTES
+        and body.count(b"<") <= _LIGHT_TAGS
+        and body.count(b"/") + len(body.split()) <= _LIGHT_WORDS
+    )
 
 
 def decoded(body: bytes, charset: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.data_harvesting.parsing.documents import HTML_TYPES, SMALL_BYTES, decoded
+from streams.data_harvesting.parsing.documents import HTML_TYPES, decoded, is_light
 
 if TYPE_CHECKING:
     from streams.data_harvesting.fetching.outcome import Page
@@ -21,12 +21,12 @@ _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json")
 _FEED_BUILT: Final = re.compile(
     r"<lastBuildDate>[^<]*</lastBuildDate>|<generator[^>]*>[^<]*</generator>", re.IGNORECASE
 )
-_UNSEEN: Final = "script, style, noscript, template, iframe, svg"
+_UNSEEN: Final = ["script", "style", "noscript", "template", "iframe", "svg"]
 
 
 async def page_digest(page: Page) -> str:
-    """Return the digest of a fetched page; of a large one it is computed in a thread."""
-    if len(page.body) <= SMALL_BYTES:
+    """Return the digest of a fetched page; where that takes longer it is computed in a thread."""
+    if is_light(page.body):
         return content_digest(page.body, page.media_type, page.charset)
     return await asyncio.to_thread(content_digest, page.body, page.media_type, page.charset)
 
@@ -47,7 +47,7 @@ def content_digest(body: bytes, media_type: str, charset: str = "") -> str:
 
 def _normalised(body: bytes, media_type: str, charset: str) -> bytes:
     if media_type in HTML_TYPES:
-        return _visible(body, charset).encode()
+        return _visible(body, charset).encode("utf-8", "replace")
     if _JSON.fullmatch(media_type):
         try:
             return msgspec.json.encode(msgspec.json.decode(body), order="sorted")
@@ -59,10 +59,13 @@ def _normalised(body: bytes, media_type: str, charset: str) -> bytes:
 
 
 def _visible(body: bytes, charset: str) -> str:
-    from selectolax.lexbor import LexborHTMLParser
+    from streams.data_harvesting.parsing.pages import PageRejected, parse_html
 
-    tree = LexborHTMLParser(decoded(body, charset))
-    tree.strip_tags(_UNSEEN.split(", "))
+    try:
+        tree = parse_html(body, charset)
+    except PageRejected:
+        return decoded(body, charset)
+    tree.strip_tags(_UNSEEN)
     title = tree.css_first("title")
     text = tree.body.text(separator=" ") if tree.body is not None else ""
     targets = (node.attributes.get("href") or "" for node in tree.css("a[href]"))
