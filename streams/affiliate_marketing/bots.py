@@ -18,13 +18,16 @@ MAX_AGENT_BYTES: Final = 512
 
 MAX_KNOWN_AGENTS: Final = 4096
 
-_PREFETCH_HEADERS: Final = frozenset({b"purpose", b"sec-purpose", b"x-purpose", b"x-moz"})
+PREFETCH_HEADERS: Final = frozenset({b"purpose", b"sec-purpose", b"x-purpose", b"x-moz"})
+"""Headers by which a browser says that it fetches what nobody has asked for yet."""
+
 _PREFETCHES: Final = (b"prefetch", b"prerender", b"preview")
 
 
-def is_prefetch(name: bytes, value: bytes) -> bool:
-    """Tell whether a header says that nobody has clicked yet."""
-    return name in _PREFETCH_HEADERS and any(word in value.lower() for word in _PREFETCHES)
+def is_prefetch(value: bytes) -> bool:
+    """Tell whether the value of such a header says that nobody has clicked yet."""
+    purpose = value.lower()
+    return any(word in purpose for word in _PREFETCHES)
 
 
 class BotFilter:

@@ -1,7 +1,8 @@
 """Makes clicks durable before they are answered, many with one sync.
 
 All clicks of one turn of the event loop are written and synced together, in a thread; those that come meanwhile
-are the next group. So a click waits for at most two syncs, and a busy loop pays for few.
+are the next group. A click that comes alone is written at once; when one group follows another, they begin two
+milliseconds apart, so that a busy loop pays for few syncs and a click waits little longer than for its own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ SEGMENT_BYTES: Final = 8 * 1024 * 1024
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a disk that has become slow."""
 
+_SYNCS_APART_S: Final = 0.002
+
 
 class ClicksUnwritable(Refusal):
     """Clicks cannot be stored now; none of those that failed has happened."""
@@ -33,28 +36,27 @@ class ClicksUnwritable(Refusal):
         super().__init__(f"clicks cannot be stored now: {reason}")
 
 
-class Group:
+class _Group:
     """Clicks that become durable together."""
 
-    __slots__ = ("clicks", "done", "error", "frames", "size_bytes", "start")
+    __slots__ = ("clicks", "frames", "size_bytes", "start", "waiting")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.frames: list[bytes] = []
         self.clicks: list[Click] = []
         self.size_bytes = 0
-        self.error: ClicksUnwritable | None = None
-        self.done = asyncio.Event()
+        self.waiting: list[asyncio.Future[None]] = []
 
-    async def durable(self) -> None:
-        """Wait until the clicks are on the disk.
-
-        Raises:
-            ClicksUnwritable: They are not, and will not be.
-        """
-        await self.done.wait()
-        if self.error is not None:
-            raise self.error
+    def is_durable(self, error: ClicksUnwritable | None) -> None:
+        """Tell those who wait."""
+        for future in self.waiting:
+            if future.done():
+                continue  # nobody waits any more
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
 
 
 class ClickJournal:
@@ -76,8 +78,9 @@ class ClickJournal:
         self._base = 0
         self._durable_end = 0
         self._end = 0
-        self._open_group: Group | None = None
-        self._written_group: Group | None = None
+        self._open_group: _Group | None = None
+        self._written_group: _Group | None = None
+        self._began_s = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self.syncs = 0
@@ -95,12 +98,15 @@ class ClickJournal:
         found = await asyncio.to_thread(self._segments.find, since_us)
         self._counts.restore(found.counts)
         self._base, self._durable_end, self._end = found.base, found.end, found.end
+        self._loop = asyncio.get_running_loop()
         # A thread of its own: behind others' work in the shared pool, clicks would wait.
         self._writer = ThreadPoolExecutor(1, "clicks")
         return found
 
-    def append(self, click: Click) -> tuple[int, Group]:
-        """Take a click; return its place, and the group to wait for before it is told to anyone.
+    def append(self, click: Click) -> tuple[int, asyncio.Future[None]]:
+        """Take a click; return its place, and what to wait for before it is told to anyone.
+
+        The future raises `ClicksUnwritable` where the click could not be stored, and will not be.
 
         Raises:
             ClicksUnwritable: Too many are waiting, or the journal is closed.
@@ -109,11 +115,10 @@ class ClickJournal:
             raise ClicksUnwritable("the journal is closed")
         group = self._open_group
         if group is None:
-            group = self._open_group = Group(self._end)
+            group = self._open_group = _Group(self._end)
             if self._written_group is None:
                 self._idle.clear()
-                # Soon, not now: the other clicks of this turn come along.
-                asyncio.get_running_loop().call_soon(self._write_group)
+                self._write_soon()
         elif group.size_bytes > MAX_WAITING_BYTES:
             raise ClicksUnwritable("the disk is too slow")
         frame = frame_of(click)
@@ -122,7 +127,9 @@ class ClickJournal:
         group.frames.append(frame)
         group.clicks.append(click)
         group.size_bytes += len(frame)
-        return place, group
+        durable = self._loop.create_future()
+        group.waiting.append(durable)
+        return place, durable
 
     async def wait_for(self, place: int) -> None:
         """Wait until the click at a place is durable.
@@ -132,7 +139,9 @@ class ClickJournal:
         """
         for group in (self._written_group, self._open_group):
             if group is not None and group.start <= place < group.start + group.size_bytes:
-                await group.durable()
+                durable = self._loop.create_future()
+                group.waiting.append(durable)
+                await durable
                 return
         if place >= self._durable_end:
             raise ClicksUnwritable("the click before could not be stored")
@@ -157,38 +166,46 @@ class ClickJournal:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def _write_soon(self) -> None:
+        """Write the open group: not now, so that the other clicks of this turn come along."""
+        wait_s = self._began_s + _SYNCS_APART_S - self._loop.time()
+        if wait_s > 0:
+            self._loop.call_later(wait_s, self._write_group)
+        else:
+            self._loop.call_soon(self._write_group)
+
     def _write_group(self) -> None:
         group, self._open_group = self._open_group, None
         assert group is not None
         assert self._writer is not None
+        self._began_s = self._loop.time()
         self._written_group = group
-        future = asyncio.get_running_loop().run_in_executor(self._writer, self._write, group)
-        future.add_done_callback(self._written)
+        self._loop.run_in_executor(self._writer, self._write, group).add_done_callback(self._written)
 
     def _written(self, future: asyncio.Future[None]) -> None:
         group, self._written_group = self._written_group, None
         assert group is not None
-        error = future.exception()
-        if error is None:
+        failure = future.exception()
+        if failure is None:
             self.syncs += 1
             self._durable_end = group.start + group.size_bytes
             for click in group.clicks:
                 self._counts.count(click.offer, click.at_us // DAY_US)
+            group.is_durable(None)
         else:
-            group.error = ClicksUnwritable(str(error) or type(error).__name__)
+            error = ClicksUnwritable(str(failure) or type(failure).__name__)
             self._end = self._durable_end
+            group.is_durable(error)
             if (following := self._open_group) is not None:
                 # Their places began where those that failed would have ended.
                 self._open_group = None
-                following.error = group.error
-                following.done.set()
-        group.done.set()
+                following.is_durable(error)
         if self._open_group is None:
             self._idle.set()
         else:
-            self._write_group()
+            self._write_soon()
 
-    def _write(self, group: Group) -> None:
+    def _write(self, group: _Group) -> None:
         """Write and sync a group; in the thread."""
         if self._descriptor is not None and group.start - self._base >= self._segment_bytes:
             os.close(self._descriptor)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from streams.affiliate_marketing.bots import BotFilter, is_prefetch
+from streams.affiliate_marketing.bots import PREFETCH_HEADERS, BotFilter, is_prefetch
 from streams.affiliate_marketing.caps import CapCounter
 from streams.affiliate_marketing.click import Click
 from streams.affiliate_marketing.click_id import ClickIds
@@ -119,7 +119,7 @@ class Redirector:
         for name, value in scope["headers"]:
             if name == b"user-agent":
                 agent = value
-            elif is_prefetch(name, value):
+            elif name in PREFETCH_HEADERS and is_prefetch(value):
                 reason = "prefetch"
         if reason is None:
             is_bot = self._bots.known(agent)
@@ -164,7 +164,7 @@ class Redirector:
         offer = self._offers[name]
         self._caps.count(name, at_us // _DAY_US)
         try:
-            place, group = self._journal.append(
+            place, durable = self._journal.append(
                 Click(at_us, code, name, offer.policy, offer.window_s, visitor, sub_ids or {})
             )
         except ClicksUnwritable:
@@ -172,18 +172,18 @@ class Redirector:
             raise
         self._visitors.remember(visitor, FirstClick(at_us, place, name))
         try:
-            await group.durable()
+            await durable
         except ClicksUnwritable:
             self._caps.take_back(name)
             self._visitors.take_back(visitor, place)
             raise
         self.counts["unique"] += 1
-        self._rotation.clicked(name, at_us / 1e6)
+        self._rotation.clicked(name)
         return self._destinations[name].for_click(self._ids.seal(place), sub_ids)
 
     def _choose(self, route: _Route, at_us: int) -> str | None:
         day = at_us // _DAY_US
-        takers = [offer for offer in route.offers if self._caps.has_room(offer, day)]
+        takers = tuple([offer for offer in route.offers if self._caps.has_room(offer, day)])
         if takers:
             return self._rotation.choose(takers, at_us / 1e6)
         self.counts["capped"] += 1

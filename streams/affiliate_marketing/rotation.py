@@ -4,6 +4,8 @@ Every offer has a belief about how often a click earns (a beta distribution) and
 click draws from the beliefs and follows the best draw: offers that earn get most clicks, and doubtful ones get
 just enough to be found out.
 
+A draw holds for some milliseconds, so that a rush of clicks costs no more draws than it has beliefs to follow.
+
 A click that has not earned yet is no failure yet. It becomes one gradually, as it ages past the usual delay of
 a conversion: were it one at once, every new offer would look bad until its first commission came in. Beliefs
 also fade, because offers do not stay what they were.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -21,6 +23,10 @@ import msgspec
 PRIOR_CONVERSIONS: Final = 1.0
 PRIOR_CLICKS: Final = 30.0
 """What is believed of an offer without evidence: about one click in thirty earns."""
+
+
+DRAW_HOLDS_S: Final = 0.02
+_MAX_DRAWS: Final = 256
 
 
 class Belief(msgspec.Struct):
@@ -64,16 +70,24 @@ class Rotation:
         self._half_life_s = half_life_s
         self._draw: Callable[[float, float], float] = rng.betavariate
         self._beliefs: dict[str, Belief] = {offer: Belief() for offer in expected}
+        self._drawn: dict[tuple[str, ...], tuple[str, float]] = {}
 
-    def choose(self, offers: Sequence[str], now_s: float) -> str:
+    def choose(self, offers: tuple[str, ...], now_s: float) -> str:
         """Return the offer that the next click goes to, of one or more."""
         if len(offers) == 1:
             return offers[0]
-        return max(offers, key=lambda offer: self._sample(offer, now_s))
+        drawn = self._drawn.get(offers)
+        if drawn is not None and 0 <= now_s - drawn[1] < DRAW_HOLDS_S:
+            return drawn[0]
+        best = max(offers, key=lambda offer: self._sample(offer, now_s))
+        if len(self._drawn) >= _MAX_DRAWS:
+            self._drawn.clear()
+        self._drawn[offers] = best, now_s
+        return best
 
-    def clicked(self, offer: str, now_s: float) -> None:
+    def clicked(self, offer: str) -> None:
         """Note a click."""
-        self._aged(offer, now_s).young += 1.0
+        self._beliefs[offer].young += 1.0
 
     def earned(self, offer: str, units: int, now_s: float) -> None:
         """Note a conversion. Units are what is new about it: negative where a commission was taken back."""

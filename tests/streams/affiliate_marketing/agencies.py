@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -22,7 +22,7 @@ from streams.affiliate_marketing.stream import AffiliateMarketing
 from streams.affiliate_marketing.webhook import sign
 from streams.booking import BookName
 from streams.far_sides import FarSide, FarSides
-from streams.money import format_amount
+from streams.money import format_amount, parse_amount
 from tests.streams.contexts import context_for, open_commons
 from tests.streams.ledgers import LedgerBench, open_ledger
 
@@ -206,13 +206,19 @@ class Agency:
         return await sums(self.bench)
 
 
-async def sums(bench: LedgerBench) -> dict[str, str]:
+class Books(Protocol):
+    """Transactions, or some of them."""
+
+    async def entries(self) -> list[Entry]: ...
+
+
+async def sums(bench: Books) -> dict[str, str]:
     """Return the balances: `earned`, `expected`, `paid`, `due`; zeroes are left out."""
     totals = {"earned": 0, "expected": 0, "paid": 0, "due": 0}
     for entry in await bench.entries():
         pending = entry.state in ("pending", "voided", "expired") or entry.kind == "affiliate.pending"
         for posting in entry.postings:
-            units = round(float(posting.amount) * 1_000_000)
+            units = parse_amount(posting.amount, posting.asset)
             if pending:
                 totals["expected"] -= units if posting.account.startswith("income:") and entry.state == "pending" else 0
             elif posting.account.startswith("income:"):
