@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from orchestrator.money.reader import Reader
 from orchestrator.money.report import Entry
 from orchestrator.money.store import Store
 from orchestrator.money.writer import GroupWriter
-from streams.booking import Book, BookingRejected, LedgerUnavailable, Receipt
+from streams.booking import Book, BookingRejected, LedgerUnavailable, PresentState, Receipt
 from tests.orchestrator.money.bookings import NOON, api_call, book, commission, earned, ledger_with, step, write
 
 WAIT_S = 20.0
@@ -152,55 +154,92 @@ async def test_while_nothing_pending_expires_the_ledger_is_not_looked_through(
             await asyncio.sleep(0.002)
 
 
-async def test_a_ledger_that_cannot_book_is_asked_again(path: Path, clock: Clock) -> None:
-    writer, reader = GroupWriter(Store(path, clock)), Reader(path, "test-reader")
-    refusals = 3
+class Bench:
+    """A writer, a reader, and what books expiries between them.
 
-    def book_if_there_is_room(booking: Book) -> asyncio.Future[Receipt]:
-        nonlocal refusals
-        if refusals:
-            refusals -= 1
+    Attributes:
+        writer: Books.
+        reader: Reads.
+        refusals: How often there is no room for an expiry.
+        before: Called before each booking of an expiry.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.writer = GroupWriter(Store(path, clock), lambda booked: self._expirer.note(made for made, _ in booked))
+        self.reader = Reader(path, "test-reader")
+        self.refusals = 0
+        self.before: Callable[[], object] = lambda: None
+        self._expirer = Expirer(self.reader, self._book, clock)
+        self._running: asyncio.Future[None] | None = None
+
+    def _book(self, booking: Book) -> asyncio.Future[Receipt]:
+        self.before()
+        if self.refusals:
+            self.refusals -= 1
             raise LedgerUnavailable("the disk is full")
-        return writer.submit(booking)
+        return self.writer.submit(booking)
 
-    await writer.start()
-    await reader.open()
-    await writer.submit(commission(expires_at=NOON))
-    running = asyncio.ensure_future(Expirer(reader, book_if_there_is_room, clock).run())
-    try:
+    async def __aenter__(self) -> Bench:
+        await self.writer.start()
+        await self.reader.open()
+        return self
+
+    def expire(self) -> None:
+        """Start booking expiries."""
+        self._running = asyncio.ensure_future(self._expirer.run())
+
+    async def until_one_is(self, state: PresentState) -> Entry:
+        """Return the first entry that has become this."""
         async with asyncio.timeout(WAIT_S):
-            while not (await reader.run(read_entries, state="expired")).items:
+            while not (found := (await self.reader.run(read_entries, state=state)).items):
+                assert self._running is not None
+                assert not self._running.done(), self._running
                 await asyncio.sleep(0.002)
-        assert refusals == 0
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        await reader.close()
-        await writer.close()
+        return found[0]
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self.reader.close()
+        await self.writer.close()
+
+
+async def test_a_ledger_that_cannot_book_is_asked_again(path: Path, clock: Clock) -> None:
+    async with Bench(path, clock) as bench:
+        pending = await bench.writer.submit(commission(expires_at=NOON))
+        bench.refusals = 3
+        bench.expire()
+        assert (await bench.until_one_is("expired")).id == pending.id
+        assert bench.refusals == 0
 
 
 async def test_what_an_instance_resolved_meanwhile_stays_so(path: Path, clock: Clock) -> None:
-    writer, reader = GroupWriter(Store(path, clock)), Reader(path, "test-reader")
-    await writer.start()
-    await reader.open()
-    pending = await writer.submit(commission(expires_at=NOON))
-    asked = asyncio.Event()
+    async with Bench(path, clock) as bench:
+        pending = await bench.writer.submit(commission(expires_at=NOON))
+        bench.before = lambda: bench.writer.submit(step(pending, "voided"))
+        bench.expire()
+        assert (await bench.until_one_is("voided")).id == pending.id
+        later = await bench.writer.submit(commission(2, expires_at=NOON))
+        bench.before = lambda: None
+        assert (await bench.until_one_is("expired")).id == later.id
 
-    def book_too_late(booking: Book) -> asyncio.Future[Receipt]:
-        writer.submit(step(pending, "voided"))
-        asked.set()
-        return writer.submit(booking)
 
-    running = asyncio.ensure_future(Expirer(reader, book_too_late, clock).run())
-    try:
-        async with asyncio.timeout(WAIT_S):
-            await asked.wait()
-            await writer.answered()
-        (entry,) = (await reader.run(read_entries, state="voided")).items
-        assert entry.id == pending.id
-        assert not running.done()
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        await reader.close()
-        await writer.close()
+async def test_what_is_booked_while_it_looks_is_not_overlooked(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, go_on = threading.Event(), threading.Event()
+
+    def look_slowly(connection: sqlite3.Connection) -> int | None:
+        found = next_expiry_us(connection)
+        looked.set()
+        go_on.wait(WAIT_S)
+        return found
+
+    monkeypatch.setattr(expiry, "next_expiry_us", look_slowly)
+    async with Bench(path, clock) as bench:
+        bench.expire()
+        await asyncio.to_thread(looked.wait, WAIT_S)
+        pending = await bench.writer.submit(commission(expires_at=NOON))
+        go_on.set()
+        assert (await bench.until_one_is("expired")).id == pending.id
