@@ -58,9 +58,9 @@ def best_match(buy: Market, asks: Levels, sell: Market, bids: Levels, budget: in
         budget: The quote that may be spent; units.
         stock: The base that is at hand where it is sold; units.
     """
-    amount = _overlap(buy, asks, sell, bids, budget, stock)
+    amount, wanted = _overlap(buy, asks, sell, bids, budget, stock)
     bought = down_to(amount, buy.amount_step)
-    sold = down_to(_sold_of(sell, min(_held_of(buy, bought), stock)), sell.amount_step)
+    sold = down_to(min(wanted, _sold_of(sell, min(_held_of(buy, bought), stock))), sell.amount_step)
     if sold <= 0:
         return None
     # The smallest purchase that still covers the sale: what is more would stay behind as dust.
@@ -85,13 +85,13 @@ def transfer_cost(match: Match, base_fee: int, quote_fee: int, trips: int) -> in
     return ceil_div(ceil_div(base_fee * price, PRICE_ONE) + quote_fee, trips)
 
 
-def _overlap(buy: Market, asks: Levels, sell: Market, bids: Levels, budget: int, stock: int) -> int:
-    """Return how much can be bought at prices that still pay: both sides are walked until they do not."""
+def _overlap(buy: Market, asks: Levels, sell: Market, bids: Levels, budget: int, stock: int) -> tuple[int, int]:
+    """Return how much can be bought and how much sold, walking both sides until their prices do not pay."""
     terms = terms_of(buy, sell)
     fee_on_top = PPM + buy.fee_ppm if buy.fee_on("buy") == "spent" else PPM
     left_exact = budget * PPM // fee_on_top * PRICE_ONE
     most = min([_bought_for(buy, stock), *(limit for limit in (buy.max_amount, sell.max_amount) if limit)])
-    bought = at_ask = at_bid = 0
+    bought = sold = at_ask = at_bid = 0
     ask_left = asks[0][1] if asks else 0
     bid_left = bids[0][1] if bids else 0
     while at_ask < len(asks) and at_bid < len(bids):
@@ -102,19 +102,21 @@ def _overlap(buy: Market, asks: Levels, sell: Market, bids: Levels, budget: int,
         taken = min(ask_left, wanted, most - bought, left_exact // ask)
         bought += taken
         left_exact -= ask * taken
+        given = bid_left if taken == wanted else min(bid_left, _sold_of(sell, _held_of(buy, taken)))
+        sold += given
         if taken < ask_left and taken < wanted:
             break  # the budget, the stock or a venue's limit ends it
         if taken == wanted:
             at_bid += 1
             bid_left = bids[at_bid][1] if at_bid < len(bids) else 0
         else:
-            bid_left = max(0, bid_left - _sold_of(sell, _held_of(buy, taken)))
+            bid_left -= given
         if taken == ask_left:
             at_ask += 1
             ask_left = asks[at_ask][1] if at_ask < len(asks) else 0
         else:
             ask_left -= taken
-    return bought
+    return bought, sold
 
 
 def _held_of(buy: Market, bought: int) -> int:

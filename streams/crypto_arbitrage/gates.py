@@ -41,6 +41,11 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     moved_s: float
     clock: ClockOffset
 
+    @classmethod
+    def nothing(cls, venue: str, symbol: str) -> Sighting:
+        """Return what was seen where no book came: one that no gate lets through."""
+        return cls(OrderBook(venue, symbol, (), (), float("-inf")), float("-inf"), ClockOffset())
+
 
 def refuse_sightings(sightings: Sequence[Sighting], limits: GateLimits, now_s: float, wall_ms: float) -> str:
     """Return why these books cannot be traded on together; empty where they can.

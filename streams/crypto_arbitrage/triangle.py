@@ -7,7 +7,7 @@ those that pass it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Final
 
@@ -91,9 +91,9 @@ class TriangleBoard:
                 self._with[hop.symbol].append((number, *hops))  # type: ignore[arg-type]
 
     @property
-    def symbols(self) -> tuple[str, ...]:
+    def symbols(self) -> Collection[str]:
         """The markets that any triangle needs."""
-        return tuple(self._place)
+        return self._place.keys()
 
     def update(self, book: OrderBook) -> list[int]:
         """Take up a book, or the top of one, and return the numbers of the triangles through it that may pay."""
@@ -105,14 +105,27 @@ class TriangleBoard:
             if rates[first] * rates[second] * rates[third] > _THREE_RATES
         ]
 
+    def update_all(self, books: Iterable[OrderBook]) -> tuple[int, list[int]]:
+        """Take up books that came together.
+
+        Returns:
+            How many triangles lead through any of them, and the numbers of those among them that may pay.
+        """
+        rates = self._rates
+        touched: set[tuple[int, int, int, int]] = set()
+        for book in books:
+            self._set_rates(book)
+            touched.update(self._with[book.symbol])
+        return len(touched), [
+            number
+            for number, first, second, third in touched
+            if rates[first] * rates[second] * rates[third] > _THREE_RATES
+        ]
+
     def forget(self, symbol: str) -> None:
         """Let nothing pay that needs this market, until its next book."""
         place = self._place[symbol]
         self._rates[place] = self._rates[place + 1] = 0
-
-    def counts(self, symbol: str) -> int:
-        """Return how many triangles lead through a market."""
-        return len(self._with.get(symbol, ()))
 
     def paying(self) -> list[int]:
         """Return the numbers of all triangles that may pay."""
@@ -122,6 +135,11 @@ class TriangleBoard:
             for number, (first, second, third) in enumerate(self._hops)
             if rates[first] * rates[second] * rates[third] > _THREE_RATES
         ]
+
+    def edge_ppm(self, number: int) -> int:
+        """Return by how much the product of a triangle's rates is above one, parts per million, rounded down."""
+        first, second, third = (self._rates[place] for place in self._hops[number])
+        return first * second * third * PPM // _THREE_RATES - PPM
 
     def _set_rates(self, book: OrderBook) -> None:
         buy_up, buy_down, sell_up, sell_down = self._factors[book.symbol]
