@@ -117,15 +117,15 @@ class AdDesk:
                 for placement in self._rotation.candidates(slot)
                 if placement.contract.id not in taken and self._is_eligible(placement, visitor, now)
             ]
+            if not eligible:
+                continue
             if visitor.exclusion is not None:
-                if eligible:
-                    self._claim(eligible[0].contract.id)
-                    self._refuse(eligible[0].contract.id, visitor.exclusion)
+                # They would have seen it: counted, but nobody's turn is taken for them.
+                taken.add(eligible[0].contract.id)
+                self._claim(eligible[0].contract.id)
+                self._refuse(eligible[0].contract.id, visitor.exclusion)
                 continue
-            placement = self._rotation.next(slot, eligible)
-            if placement is None:
-                continue
-            contract = placement.contract
+            contract = self._rotation.next(slot, eligible).contract
             taken.add(contract.id)
             rendering, token = self._mint.make(contract.id, slot, page, _milliseconds(now))
             self._wait_for(rendering, now_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from streams.booking import BookingRejected, BookName, LedgerRef
@@ -38,6 +39,7 @@ class Bookkeeper:
         logger: Where trouble is told.
         first_s: How soon the first statement follows a delivery.
         longest_s: How long later ones wait, at most.
+        sweep: Called before statements are made: gives up what was waited for in vain.
 
     Attributes:
         counts: Statements made, and those booked.
@@ -53,6 +55,7 @@ class Bookkeeper:
         logger: FilteringBoundLogger,
         first_s: float,
         longest_s: float,
+        sweep: Callable[[], None],
     ) -> None:
         self._log = log
         self._ledger = ledger
@@ -62,6 +65,7 @@ class Bookkeeper:
         self._logger = logger
         self._interval_s = first_s
         self._longest_s = longest_s
+        self._sweep = sweep
         self._to_flush = asyncio.Event()
         self._to_state = asyncio.Event()
         self._rejected: set[tuple[str, int]] = set()
@@ -91,6 +95,7 @@ class Bookkeeper:
         Raises:
             NotStored: The disk takes none.
         """
+        self._sweep()
         await self._log.state()
         for statement in self._log.unbooked():
             place = (statement.terms.contract, statement.number)

@@ -41,10 +41,8 @@ class Rotation:
         """Return those that may stand in a slot, by their contracts."""
         return [placement for placement in self._placements if slot in placement.contract.slots]
 
-    def next(self, slot: SlotName, eligible: Collection[Placement]) -> Placement | None:
-        """Return whose turn it is among those that are eligible now, and take the turn; None where nobody is."""
-        if not eligible:
-            return None
+    def next(self, slot: SlotName, eligible: Collection[Placement]) -> Placement:
+        """Return whose turn it is among those that are eligible now, and take the turn; there is at least one."""
         highest = max(placement.contract.priority for placement in eligible)
         group = [placement.contract for placement in eligible if placement.contract.priority == highest]
         turns = self._turns.setdefault(slot, {})

@@ -98,6 +98,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
             context.log,
             settings.first_statement_s,
             settings.statement_interval_s,
+            self._sweep,
         )
         self._sources = NeighbourSources(context)
         self._newsroom = Newsroom(context, self._sources)
@@ -330,6 +331,10 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
                 await self._sources.settle()
             await asyncio.sleep(interval_s)
             interval_s = min(interval_s * 2, longest_s)
+
+    def _sweep(self) -> None:
+        if self._ads is not None:
+            self._ads.sweep(self.context.monotonic())
 
     def _is_own_key(self, authorization: bytes) -> bool:
         if authorization[: len(_BEARER)].lower() != _BEARER:
