@@ -48,8 +48,8 @@ class Character(msgspec.Struct, frozen=True):
 
 
 CHARACTERS: Final = {
-    "binance": Character(1, 60, 150, 160, 500, 8),
-    "kraken": Character(3, 110, 300, 260, 350, 12),
+    "binance": Character(1, 60, 60, 240, 300, 8),
+    "kraken": Character(3, 110, 140, 400, 220, 12),
 }
 
 
@@ -77,9 +77,9 @@ DISLOCATION_SLOT_STEPS: Final = 24
 _DISLOCATION_CHANCE_PPM: Final = 900_000
 _SHORTEST_STEPS: Final = 2
 _LONGEST_STEPS: Final = 8
-_LEAST_SHIFT_PPM: Final = 3_500
-_GREATEST_SHIFT_PPM: Final = 9_000
-_DISLOCATED_SIZE_PERCENT: Final = 60
+_LEAST_SHIFT_PPM: Final = 3_000
+_GREATEST_SHIFT_PPM: Final = 7_500
+_DISLOCATED_SIZE_PERCENT: Final = 50
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ class Feed:
         for index in range(RUNGS):
             size, gap = drawn[2 * index], drawn[2 * index + 1]
             # From a quarter of the average to seven quarters, and more the deeper it is.
-            lots = lots_per_rung * (64 + size * 3 // 2) * (4 + index) // (4 * 256)
+            lots = lots_per_rung * (64 + size * 3 // 2) * (8 + index) // (8 * 256)
             rungs.append(Rung(ticks, max(lots, listing.min_lots), index))
             ticks = max(ticks + direction * (1 + greatest_gap * gap // 256), 1)
         return Ladder(tuple(rungs), epoch)
