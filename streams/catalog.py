@@ -16,10 +16,14 @@ import structlog
 
 from config.names import Name
 from streams.stream import Stream
+from streams.transfers import INTERNAL
 
 GROUP: Final = "automate.streams"
 
-NAMES: Final = "a stream's name has at most 64 letters, digits, '_', '.' and '-', the first a letter or digit"
+NAMES: Final = (
+    "a stream's name has at most 64 letters, digits, '_', '.' and '-', the first a letter or digit, "
+    f"and is not {INTERNAL!r}, which the accounts between instances are called"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -103,4 +107,4 @@ def _can_be_named(name: str) -> bool:
         msgspec.convert(name, Name)
     except msgspec.ValidationError:
         return False
-    return True
+    return name != INTERNAL

@@ -34,8 +34,8 @@ def test_an_entry_point_that_is_no_stream_is_broken() -> None:
         catalog["wrong"]
 
 
-@pytest.mark.parametrize("name", ["../escape", "a/b", "", ".hidden", "x" * 65, "two words"])
-def test_a_name_that_could_not_be_that_of_a_directory_is_left_out(name: str) -> None:
+@pytest.mark.parametrize("name", ["../escape", "a/b", "", ".hidden", "x" * 65, "two words", "internal"])
+def test_a_name_that_could_not_be_that_of_a_directory_or_account_is_left_out(name: str) -> None:
     catalog = Catalog({name: point(name, "pathlib:Path"), "good": point("good", "pathlib:Path")})
     assert list(catalog) == ["good"]
     with pytest.raises(UnknownStream):
