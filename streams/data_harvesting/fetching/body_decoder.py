@@ -45,6 +45,7 @@ class BodyDecoder:
         self._parts: list[bytes] = []
         self._size_bytes = 0
         self._tail = b""
+        self._waiting = b""
         self._inflate = (
             None if not self._encoding else zlib.decompressobj(_GZIP if self._encoding == "gzip" else zlib.MAX_WBITS)
         )
@@ -66,7 +67,8 @@ class BodyDecoder:
         if self._inflate is None:
             self._take(chunk)
         else:
-            self._tail += chunk
+            self._tail += self._waiting + chunk
+            self._waiting = b""
             self.step()
 
     def step(self) -> None:
@@ -74,6 +76,9 @@ class BodyDecoder:
         assert self._inflate is not None
         tail, self._tail = self._tail, b""
         if not tail or self.full:
+            return
+        if self._encoding == "deflate" and not self._begun and len(tail) < 2:
+            self._waiting = tail  # which of two formats it is, two bytes say
             return
         try:
             part = self._inflated(tail)
@@ -98,7 +103,7 @@ class BodyDecoder:
         """
         if self._inflate is not None and self._begun and not self._inflate.eof and not self.full:
             self._take(self._inflate.decompress(b"", _STEP_BYTES))  # what is left of the last match
-        if self._inflate is not None and self._begun and not self._inflate.eof and not self.full:
+        if self._waiting or (self._inflate is not None and self._begun and not self._inflate.eof and not self.full):
             raise BrokenEncoding(f"the {self._encoding} data end too early")
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 

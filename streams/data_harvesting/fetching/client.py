@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
 
 _MAX_HEADERS: Final = 128
+_TOO_LARGE: Final = ("Too many headers", "Got more than")
+"""How aiohttp says that headers are too many or too long; it has no types for that which survive its wrapping."""
+
 _READ_BYTES: Final = 64 * 1024
 _ERROR_BODY_BYTES: Final = 16 * 1024
 """How much of a page that says why there is none is read, so that its connection can be used again."""
@@ -72,6 +75,7 @@ class FetchClient(Common):
     ) -> None:
         self._now = now
         self._resolver = resolver
+        self._names: AbstractResolver | None = None
         self._session: aiohttp.ClientSession | None = None
         self.schedule = HostSchedule(monotonic)
         self.robots = RobotsCache(self, now)
@@ -83,8 +87,9 @@ class FetchClient(Common):
 
         from streams.data_harvesting.fetching.connector import SafeConnector, ThreadResolver
 
+        self._names = (self._resolver or ThreadResolver)()
         self._session = aiohttp.ClientSession(
-            connector=SafeConnector((self._resolver or ThreadResolver)()),
+            connector=SafeConnector(self._names),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             max_headers=_MAX_HEADERS,
@@ -95,8 +100,11 @@ class FetchClient(Common):
     async def stop(self) -> None:
         """Close every connection."""
         session, self._session = self._session, None
+        names, self._names = self._names, None
         if session is not None:
             await session.close()
+        if names is not None:
+            await names.close()
 
     async def send(
         self,
@@ -201,7 +209,6 @@ class FetchClient(Common):
 
 def _why_failed(error: Exception) -> tuple[FailedBecause, str]:
     import aiohttp
-    from aiohttp.http_exceptions import LineTooLong
 
     detail = str(error) or type(error).__name__
     match error:
@@ -214,8 +221,7 @@ def _why_failed(error: Exception) -> tuple[FailedBecause, str]:
         case aiohttp.ClientPayloadError():
             return "truncated", detail
         case aiohttp.ClientResponseError():
-            # Too many and too long headers are told apart from other nonsense by what lies below.
-            too_large = isinstance(error.__cause__, LineTooLong) or "more than" in detail
+            too_large = any(words in detail for words in _TOO_LARGE)
             return "headers_too_large" if too_large else "protocol", detail
         case aiohttp.ClientConnectionError() | OSError():
             return "connection", detail

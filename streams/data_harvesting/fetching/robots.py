@@ -17,7 +17,7 @@ MAX_ROBOTS_BYTES: Final = 500 * 1024
 _MAX_LINE: Final = 16 * 1024
 _MAX_SITEMAPS: Final = 1000
 _MAX_TERMS: Final = 20
-_TOKEN: Final = re.compile(r"[A-Za-z_-]+|\*")
+_TOKEN: Final = re.compile(r"[A-Za-z_-]+|\*(?!\S)")
 # Misspellings that large crawlers have learned to read.
 _FIELDS: Final = {
     **dict.fromkeys(("user-agent", "useragent", "user agent"), "agent"),

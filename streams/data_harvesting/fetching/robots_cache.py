@@ -94,6 +94,7 @@ class RobotsCache:
 
         Raises:
             HostWaits: The host that has them is paused for longer than the policy's patience.
+            FetchRefused: The host is at an address that is not to be reached.
         """
         origin = address.origin
         key = (origin, policy.product_token)
@@ -128,17 +129,20 @@ class RobotsCache:
     async def _fetched(self, origin: str, policy: FetchPolicy) -> RobotsRecord:
         from streams.data_harvesting.fetching.robots import MAX_ROBOTS_BYTES
 
-        url = f"{origin}/robots.txt"
+        redirected = False
         try:
-            address = admit(url, policy, policy.reach())
+            address = admit(f"{origin}/robots.txt", policy, policy.reach())
             for _ in range(_MAX_REDIRECTS + 1):
                 answer = await self._asked(address, policy, MAX_ROBOTS_BYTES + 1)
                 target = answer.headers.get("location", "")
                 if answer.status not in (301, 302, 303, 307, 308) or not target:
                     return self._judged(origin, answer)
+                redirected = True
                 address = admit(_joined(address, target), policy, policy.reach())
             return self._record(origin, "unavailable", detail=f"more than {_MAX_REDIRECTS} redirects")
         except (FetchRefused, FetchFailed) as error:
+            if isinstance(error, FetchRefused) and error.reason == "address" and not redirected:
+                raise  # the site itself is out of reach, and its pages are as well
             return self._record(origin, "unreachable", age=_UNREACHABLE_AGE, detail=error.detail)
 
     async def _asked(self, address: Address, policy: FetchPolicy, limit_bytes: int) -> Answer:
