@@ -10,14 +10,16 @@ import re
 from functools import lru_cache
 from typing import Final
 
-# HTTP libraries and automated browsers, which uap-core takes for browsers or for nothing.
+# HTTP libraries and automated browsers, which uap-core takes for browsers or for nothing; and what crawlers write of
+# themselves behind the first hundred characters, where uap-core does not look. No browser has an address in its name.
 _TOOLS: Final = re.compile(
+    r"https?:|bot\b|crawl|spider|slurp|aggregator|@|library|"
     r"aiohttp|apache-httpclient|axios|curl|electron|feed|go-http-client|guzzle|headless|htmlunit|http\.rb|httpie|httpx|"
     r"lighthouse|libwww|mechanize|monitor|node-fetch|okhttp|phantomjs|playwright|postman|preview|puppeteer|python|"
     r"reader|rss|ruby|scan|selenium|slimerjs|undici|uptime|urllib|validator|webdriver|wget",
     re.IGNORECASE,
 )
-_BROWSER: Final = re.compile(r"(?:Mozilla|Opera)/\d")
+_BROWSER: Final = re.compile(r"(?:Mozilla|Opera)/\d.*(?:Gecko|WebKit|MSIE|Trident|Presto|KHTML)")
 _MAX_CHARS: Final = 512
 _KEPT: Final = 2048
 
