@@ -121,7 +121,7 @@ def parse_article(slug: str, source: str, origin: Origin = "file") -> Article:
     end = stripped.index(_FENCE) + 1
     try:
         values = tomllib.loads("\n".join(lines[1:end]))
-        head = msgspec.convert({name: _moment(value) for name, value in values.items()}, Head)
+        head = msgspec.convert({name: _plain(value) for name, value in values.items()}, Head)
     except (tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
         raise NotAnArticle(slug, f"its head: {error}") from None
     published = head.published
@@ -144,8 +144,12 @@ def writable(text: str) -> str:
     return _UNWRITABLE.sub("", text)
 
 
-def _moment(value: Any) -> Any:
-    """Return a date or time of TOML as UTC; anything else as it is."""
+def _plain(value: Any) -> Any:
+    """Return a value of TOML as a head holds it: times in UTC, texts without what can be written in escapes only."""
+    if isinstance(value, str):
+        return writable(value).strip()
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return datetime.combine(value, time(), UTC) if isinstance(value, date) else value
