@@ -17,7 +17,7 @@ from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.http_request import NotAForm, VenueRequest, read_request
 from streams.sandbox.venues.keeper import VenueDown
 from streams.sandbox.venues.listings import Listing
-from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, NothingToTake, Order, WouldTake
+from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, Order, TooSmall, WouldTake
 from streams.sandbox.venues.store import OrderQuery
 from streams.sandbox.venues.venue import AnswerLost, Venue, VenueBusy
 
@@ -99,7 +99,7 @@ class BinanceDialect:
     # -- limits and signatures ------------------------------------------------------------------------------------
 
     def _weigh(self, weight: int) -> None:
-        minute = self._venue.clock.unix_ms() // 60_000
+        minute = self._venue.time.unix_ms() // 60_000
         if minute != self._minute:
             self._minute, self._weight = minute, 0
         self._weight += weight
@@ -112,7 +112,7 @@ class BinanceDialect:
             )
 
     def _seconds_left(self) -> int:
-        return 60 - self._venue.clock.unix_ms() // 1000 % 60
+        return 60 - self._venue.time.unix_ms() // 1000 % 60
 
     def _signed(self, request: VenueRequest) -> tuple[str, Parameters]:
         """Return whose request it is, and its parameters.
@@ -143,7 +143,7 @@ class BinanceDialect:
         window_ms = DEFAULT_WINDOW_MS if window_ms is None else window_ms
         if window_ms > LONGEST_WINDOW_MS:
             raise BinanceError(-1131, f"recvWindow must be less than {LONGEST_WINDOW_MS}.")
-        now_ms = self._venue.clock.unix_ms()
+        now_ms = self._venue.time.unix_ms()
         if sent_ms >= now_ms + MAY_BE_AHEAD_MS:
             raise BinanceError(-1021, f"Timestamp for this request was {MAY_BE_AHEAD_MS}ms ahead of the server's time.")
         if now_ms - sent_ms > window_ms:
@@ -157,16 +157,16 @@ class BinanceDialect:
 
     async def time(self, _: Parameters) -> Any:
         """`GET /api/v3/time`."""
-        return {"serverTime": self._venue.clock.unix_ms()}
+        return {"serverTime": self._venue.time.unix_ms()}
 
     async def exchange_info(self, parameters: Parameters) -> Any:
         """`GET /api/v3/exchangeInfo`."""
         symbols = self._many(parameters)
-        return shapes.exchange_info(self._venue.terms, symbols, self._venue.clock.unix_ms())
+        return shapes.exchange_info(self._venue.terms, symbols, self._venue.time.unix_ms())
 
     async def no_markets(self, _: Parameters) -> Any:
         """`GET /fapi/v1/exchangeInfo` and its like: there are no derivatives here, and clients may ask."""
-        return {"timezone": "UTC", "serverTime": self._venue.clock.unix_ms(), "symbols": []}
+        return {"timezone": "UTC", "serverTime": self._venue.time.unix_ms(), "symbols": []}
 
     async def depth(self, parameters: Parameters) -> Any:
         """`GET /api/v3/depth`."""
@@ -198,7 +198,7 @@ class BinanceDialect:
     async def day_ticker(self, parameters: Parameters) -> Any:
         """`GET /api/v3/ticker/24hr`."""
         days = await self._venue.days()
-        now_ms = self._venue.clock.unix_ms()
+        now_ms = self._venue.time.unix_ms()
         tickers = [
             shapes.day_ticker(
                 self._venue.terms.listings[symbol],
@@ -221,7 +221,7 @@ class BinanceDialect:
         """`GET /api/v3/account`."""
         balances = await self._venue.balances(account)
         all_assets = parameters.get("omitZeroBalances") != "true"
-        return shapes.account(self._venue.terms, balances, self._venue.clock.unix_ms(), all_assets=all_assets)
+        return shapes.account(self._venue.terms, balances, self._venue.time.unix_ms(), all_assets=all_assets)
 
     async def coins(self, account: str, _: Parameters) -> Any:
         """`GET /sapi/v1/capital/config/getall`."""
@@ -262,8 +262,8 @@ class BinanceDialect:
             raise BinanceError(-2010, "Duplicate order sent.") from None
         except WouldTake:
             raise BinanceError(-2010, "Order would immediately match and take.") from None
-        except NothingToTake:
-            raise BinanceError(-2010, "Market is closed or has no liquidity for this order.") from None
+        except TooSmall:
+            raise BinanceError(-1013, "Filter failure: LOT_SIZE") from None
         return shapes.order_placed(listing, placed.order, placed.trades, detail)
 
     async def show_order(self, account: str, parameters: Parameters) -> Any:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from streams.money import asset_of
 from streams.sandbox.venues.balances import Balance
+from streams.sandbox.venues.day import Day
 from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.listings import Listing, VenueTerms
 from streams.sandbox.venues.order import Order, Trade
-from streams.sandbox.venues.venue import Day
 
 PLACES: Final = 8
 MAX_OPEN_ORDERS: Final = 200

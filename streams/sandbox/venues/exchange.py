@@ -18,11 +18,12 @@ from streams.sandbox.venues.listings import Listing, VenueTerms
 from streams.sandbox.venues.order import (
     DuplicateClientId,
     InsufficientFunds,
+    Journey,
     NewOrder,
     NoSuchOrder,
-    NothingToTake,
     Order,
     Status,
+    TooSmall,
     Trade,
     WouldTake,
 )
@@ -140,8 +141,14 @@ class Exchange:
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    def place(self, new: NewOrder, ladders: Ladders, at_ms: int) -> Placed:
+    def place(self, new: NewOrder, ladders: Ladders, at_ms: int, journey: Journey | None = None) -> Placed:
         """Take an order, and match it at once as far as it goes.
+
+        Args:
+            new: The order.
+            ladders: What the makers offer.
+            at_ms: When it is, Unix milliseconds.
+            journey: What it met on its way, to be kept with it.
 
         Raises:
             OrderRefused: Why it is not taken; nothing has changed.
@@ -153,8 +160,8 @@ class Exchange:
         plan = self._plan(new, listing, ladder)
         if new.post_only and (plan.meetings or plan.own):
             raise WouldTake
-        if new.kind == "market" and not plan.meetings:
-            raise NothingToTake
+        if new.budget_units and not plan.meetings:
+            raise TooSmall
         if new.time_in_force == "fok" and plan.lots < new.lots:
             plan.meetings.clear()
         self._require_funds(new, listing, plan)
@@ -162,7 +169,7 @@ class Exchange:
         fields = msgspec.structs.asdict(new)
         if new.budget_units:
             fields["lots"] = plan.lots
-        order = Order(**fields, id=self._order_id, created_ms=at_ms, updated_ms=at_ms)
+        order = Order(**fields, id=self._order_id, created_ms=at_ms, updated_ms=at_ms, journey=journey)
         for own in plan.own:
             self._end(own, "expired", "self_trade", at_ms)
         trades = []

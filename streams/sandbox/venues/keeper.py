@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -55,8 +56,8 @@ class Keeper:
             sqlite3.Error: The file cannot be read.
         """
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"venue-{self._terms.name}")
-        await self.read(self._store.open)
-        self.exchange, self.nonces = await self.read(self._store.load, self._terms)
+        await self._call(self._store.open)
+        self.exchange, self.nonces = await self._call(self._store.load, self._terms)
 
     async def close(self) -> None:
         """Write what is left to write, and close. Safe to call again."""
@@ -77,11 +78,13 @@ class Keeper:
         """Call one of the store's methods in its thread.
 
         Raises:
-            VenueDown: The store is closed.
+            VenueDown: The file cannot be read, or is closed.
         """
-        if self._thread is None:
-            raise VenueDown
-        return await asyncio.wrap_future(self._thread.submit(function, *args))
+        try:
+            return await self._call(function, *args)
+        except sqlite3.Error as error:
+            self._log.error("venue.unreadable", reason=str(error))
+            raise VenueDown from error
 
     def submit(self) -> None:
         """Hand over what has changed."""
@@ -106,11 +109,21 @@ class Keeper:
         if done is not None and not await asyncio.shield(done):
             raise VenueDown
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was handed over is on the disk."""
+        return self._waiting_done is None and self._writing_done is None
+
     def recover(self) -> None:
         """Begin to read the file again, where the venue is down."""
         if self.exchange is None and self._thread is not None and not self._loading:
             self._loading = True
             self._watch(self._thread.submit(self._store.load, self._terms), self._loaded)
+
+    async def _call(self, function: Callable[..., T], *args: object) -> T:
+        if self._thread is None:
+            raise VenueDown
+        return await asyncio.wrap_future(self._thread.submit(function, *args))
 
     def _write(self) -> None:
         batch, self._waiting = self._waiting, []

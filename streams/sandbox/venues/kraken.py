@@ -20,7 +20,7 @@ from streams.sandbox.venues.http_request import NotAForm, VenueRequest, read_req
 from streams.sandbox.venues.keeper import VenueDown
 from streams.sandbox.venues.kraken_orders import KrakenError, new_order, userref_of, whole_number
 from streams.sandbox.venues.listings import Listing
-from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, NothingToTake, Order, WouldTake
+from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, Order, TooSmall, WouldTake
 from streams.sandbox.venues.store import OrderQuery
 from streams.sandbox.venues.venue import AnswerLost, Venue, VenueBusy
 
@@ -34,6 +34,8 @@ GREATEST_COUNTER: Final = 20.0
 COUNTER_DECAY_PER_S: Final = 1.0
 
 MAX_OPEN_ORDERS: Final = 225
+
+_GATEWAY_TIMEOUT: Final = b"<html><head><title>504 Gateway Time-out</title></head><body></body></html>"
 
 Parameters: TypeAlias = Mapping[str, str]
 _Public: TypeAlias = Callable[["KrakenDialect", Parameters], Awaitable[Any]]
@@ -59,7 +61,6 @@ class KrakenDialect:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request. Refusals are answers as well, with status 200."""
-        status = 200
         try:
             request = await read_request(scope, receive)
             body = {"error": [], "result": await self._answer(request)}
@@ -72,10 +73,12 @@ class KrakenDialect:
         except VenueBusy:
             body = {"error": ["EService:Busy"]}
         except AnswerLost:
-            status, body = 504, {"error": ["EService:Timeout"]}
+            # Not the venue speaks here but what stands before it, and it knows nothing.
+            await HttpAnswer(504, b"text/html", _GATEWAY_TIMEOUT)(scope, receive, send)
+            return
         except VenueDown:
             body = {"error": ["EService:Unavailable"]}
-        await HttpAnswer(status, JSON_TYPE, msgspec.json.encode(body))(scope, receive, send)
+        await HttpAnswer(200, JSON_TYPE, msgspec.json.encode(body))(scope, receive, send)
 
     async def _answer(self, request: VenueRequest) -> Any:
         public = _PUBLIC.get(request.path)
@@ -93,7 +96,7 @@ class KrakenDialect:
     # -- limits and signatures ------------------------------------------------------------------------------------
 
     def _count(self, account: str, cost: float) -> None:
-        now_s = self._venue.clock.monotonic()
+        now_s = self._venue.time.monotonic()
         counter, since_s = self._counters.get(account, (0.0, now_s))
         counter = max(counter - (now_s - since_s) * COUNTER_DECAY_PER_S, 0.0) + cost
         if counter > GREATEST_COUNTER:
@@ -129,12 +132,12 @@ class KrakenDialect:
 
     async def time(self, _: Parameters) -> Any:
         """`/0/public/Time`."""
-        seconds = self._venue.clock.unix_ms() // 1000
+        seconds = self._venue.time.unix_ms() // 1000
         return {"unixtime": seconds, "rfc1123": formatdate(seconds)}
 
     async def system_status(self, _: Parameters) -> Any:
         """`/0/public/SystemStatus`."""
-        return {"status": "online", "timestamp": self._venue.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+        return {"status": "online", "timestamp": self._venue.time.now().strftime("%Y-%m-%dT%H:%M:%SZ")}
 
     async def assets(self, parameters: Parameters) -> Any:
         """`/0/public/Assets`."""
@@ -159,7 +162,7 @@ class KrakenDialect:
         if not 1 <= count <= MOST_DEPTH:
             raise KrakenError("EGeneral:Invalid arguments:count")
         book = self._venue.book(listing.symbol, count)
-        now_ms = self._venue.clock.unix_ms()
+        now_ms = self._venue.time.unix_ms()
         asks, bids = (shapes.levels(listing, offers, now_ms) for offers in (book.asks, book.bids))
         return {shapes.pair_id(listing): {"asks": asks, "bids": bids}}
 
@@ -213,8 +216,8 @@ class KrakenDialect:
             raise KrakenError("EGeneral:Invalid arguments:cl_ord_id not unique") from None
         except WouldTake:
             raise KrakenError("EOrder:Post only order") from None
-        except NothingToTake:
-            raise KrakenError("EGeneral:Invalid arguments:volume") from None
+        except TooSmall:
+            raise KrakenError("EOrder:Order minimum not met") from None
         order = placed.order
         return {"descr": {"order": shapes.description(listing, order)}, "txid": [shapes.txid("O", order.id)]}
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from streams.money import asset_of
 from streams.sandbox.venues.balances import Balance
+from streams.sandbox.venues.day import Day
 from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.listings import Listing, VenueTerms
 from streams.sandbox.venues.order import NewOrder, Order, Trade
-from streams.sandbox.venues.venue import Day
 
 # The older assets have names of four letters there, and Bitcoin one of its own.
 _IDS: Final = {"BTC": "XXBT", "ETH": "XETH", "XRP": "XXRP", "LTC": "XLTC", "USD": "ZUSD"}

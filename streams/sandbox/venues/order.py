@@ -43,6 +43,22 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
 
 
+class Journey(msgspec.Struct, frozen=True):
+    """What was drawn for an order on its way: with the world's seed, all that it met can be drawn again.
+
+    Attributes:
+        arrival: Which of the venue's orders it was; misfortunes are drawn by it.
+        latency_ms: How long it was on its way.
+        step: The moment of the market that it met.
+        outrun_rungs: How many of the best rungs somebody else took just before.
+    """
+
+    arrival: int
+    latency_ms: int
+    step: int
+    outrun_rungs: int
+
+
 class Order(NewOrder, frozen=True, kw_only=True):
     """An order that was taken.
 
@@ -55,6 +71,7 @@ class Order(NewOrder, frozen=True, kw_only=True):
         fee_units: The fees, in units of the asset that they are taken in.
         status: `open` while more of it may be traded; `expired` where the venue ended it.
         reason: Why it ended, in a word; empty otherwise.
+        journey: What it met on its way; None where it had none.
     """
 
     id: int
@@ -65,6 +82,7 @@ class Order(NewOrder, frozen=True, kw_only=True):
     fee_units: int = 0
     status: Status = "open"
     reason: str = ""
+    journey: Journey | None = None
 
     @property
     def left_lots(self) -> int:
@@ -120,8 +138,8 @@ class WouldTake(OrderRefused):
     """An order that was only to rest would find its match at once."""
 
 
-class NothingToTake(OrderRefused):
-    """A market order that finds nothing, or whose budget does not pay for a lot."""
+class TooSmall(OrderRefused):
+    """A budget that pays for no lot of what there is."""
 
 
 class NoSuchOrder(Exception):

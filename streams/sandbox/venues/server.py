@@ -11,12 +11,12 @@ from actors import Actor, Message, on
 from streams.addresses import address_of
 from streams.far_sides import FarSide
 from streams.http_host import AsgiApp, HttpApp, HttpHost, PortTaken
-from streams.sandbox.venues.beginning import open_world
 from streams.sandbox.venues.binance import BinanceDialect
 from streams.sandbox.venues.customers import FLEET, VISITOR, Customer, open_customers
 from streams.sandbox.venues.kraken import KrakenDialect
 from streams.sandbox.venues.listings import VenueTerms
-from streams.sandbox.venues.venue import Venue, VenueClock
+from streams.sandbox.venues.venue import Venue
+from streams.sandbox.venues.world_time import WorldTime
 from streams.sandbox.world import Ground
 
 LOOK_EVERY_S: Final = 1.0
@@ -35,13 +35,17 @@ class VenueServer(Actor[LookAfterOrders]):
     Args:
         ground: What the world stands on.
         terms: The venue's.
+        time: The world's, the same for all its venues.
         port: Where it should listen, if the port is free; 0 for any.
         deposits: What accounts begin with, in units by account and asset.
     """
 
-    def __init__(self, ground: Ground, terms: VenueTerms, port: int, deposits: dict[str, dict[str, int]]) -> None:
+    def __init__(
+        self, ground: Ground, terms: VenueTerms, time: WorldTime, port: int, deposits: dict[str, dict[str, int]]
+    ) -> None:
         self._ground = ground
         self._terms = terms
+        self._time = time
         self._port = port
         self._deposits = deposits
         self._name = f"venue.{terms.name}"
@@ -52,12 +56,12 @@ class VenueServer(Actor[LookAfterOrders]):
     async def on_start(self) -> None:
         """Take up the accounts, listen, and become known."""
         ground, terms = self._ground, self._terms
-        began_ms = await asyncio.to_thread(open_world, ground.directory, ground.now())
+        await asyncio.to_thread(self._time.open, ground.directory)
         customers = await asyncio.to_thread(open_customers, ground.directory / f"{terms.name}_keys.json")
         self._venue = venue = Venue(
             terms,
             ground.seed,
-            VenueClock(began_ms=began_ms, now=ground.now, monotonic=ground.monotonic),
+            self._time,
             ground.directory / f"{terms.name}.sqlite3",
             self._deposits,
             spared=frozenset({VISITOR}),

@@ -6,9 +6,6 @@ what was taken stays away for a while, and now and then somebody else was faster
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -16,14 +13,16 @@ from typing import Final
 import msgspec
 
 from streams.sandbox.venues.balances import Balance
+from streams.sandbox.venues.day import DAY_MS, Day, DaySamples
 from streams.sandbox.venues.dice import MILLION, Dice
 from streams.sandbox.venues.exchange import Exchange, Placed
-from streams.sandbox.venues.fair_prices import STEP_MS, FairPrices
+from streams.sandbox.venues.fair_prices import FairPrices
 from streams.sandbox.venues.feed import Feed, Ladders, step_at
 from streams.sandbox.venues.keeper import Keeper, VenueDown
-from streams.sandbox.venues.listings import Listing, VenueTerms
-from streams.sandbox.venues.order import NewOrder, Order, Trade
+from streams.sandbox.venues.listings import VenueTerms
+from streams.sandbox.venues.order import Journey, NewOrder, Order, Trade
 from streams.sandbox.venues.store import OrderQuery, Store
+from streams.sandbox.venues.world_time import WorldTime
 
 LEAST_LATENCY_MS: Final = 8
 GREATEST_LATENCY_MS: Final = 70
@@ -42,26 +41,6 @@ class AnswerLost(Exception):
     """The order was taken, or not: the venue does not say. Its owner has to ask."""
 
 
-class VenueClock(msgspec.Struct, frozen=True):
-    """What time it is in the world.
-
-    Attributes:
-        began_ms: When the world began, Unix milliseconds.
-        now: The time, aware UTC.
-        monotonic: Seconds for intervals.
-        sleep: Waits for seconds.
-    """
-
-    began_ms: int
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def unix_ms(self) -> int:
-        """Return Unix milliseconds."""
-        return int(self.now().timestamp() * 1000)
-
-
 class Book(msgspec.Struct, frozen=True):
     """What is offered for a pair, in ticks and lots, best first.
 
@@ -76,29 +55,7 @@ class Book(msgspec.Struct, frozen=True):
     step: int
 
 
-class Day(msgspec.Struct, frozen=True):
-    """What became of a pair in 24 hours.
-
-    Attributes:
-        open_ticks: The makers' price then.
-        high_ticks: The greatest of a few moments since then.
-        low_ticks: The smallest of them.
-        lots: What the venue's accounts traded.
-        cost_units: What that cost, in units of the quote asset.
-        trades: In how many trades.
-    """
-
-    open_ticks: int
-    high_ticks: int
-    low_ticks: int
-    lots: int
-    cost_units: int
-    trades: int
-
-
-_DAY_MS: Final = 24 * 60 * 60 * 1000
-_SAMPLES: Final = 8
-_DAY_KEPT_S: Final = 30.0
+_DAYS_KEPT_S: Final = 30.0
 
 
 class Venue:
@@ -107,7 +64,7 @@ class Venue:
     Args:
         terms: How it deals.
         seed: The world's.
-        clock: The world's time.
+        time: The world's; open.
         path: Its file.
         deposits: What each account is given when it is first seen: units by account and asset.
         spared: Accounts that meet no misfortune, but latency and thin books like all.
@@ -117,25 +74,23 @@ class Venue:
         self,
         terms: VenueTerms,
         seed: int,
-        clock: VenueClock,
+        time: WorldTime,
         path: Path,
         deposits: dict[str, dict[str, int]],
         spared: frozenset[str] = frozenset(),
     ) -> None:
         self.terms = terms
-        self.clock = clock
-        self._prices = FairPrices(seed)
-        self._feed = Feed(seed, terms, self._prices)
+        self.time = time
+        prices = FairPrices(seed)
+        self._feed = Feed(seed, terms, prices)
         self._fate = Dice(f"{seed}/{terms.name}/fate")
         self._store = Store(path)
         self._keeper = Keeper(self._store, terms)
         self._deposits = deposits
         self._spared = spared
-        self._anchor_s = 0.0
-        self._elapsed_ms = 0
         self._arrivals = 0
         self._days: tuple[float, dict[str, Day]] = (0.0, {})
-        self._samples: dict[int, dict[str, int]] = {}
+        self._samples = DaySamples(prices)
 
     @property
     def nonces(self) -> dict[str, int]:
@@ -152,10 +107,8 @@ class Venue:
             sqlite3.Error: The file cannot be read.
             VenueDown: The file cannot be written.
         """
-        self._anchor_s = self.clock.monotonic()
-        self._elapsed_ms = max(self.clock.unix_ms() - self.clock.began_ms, 0)
         # So that a restarted venue does not draw the same misfortunes again.
-        self._arrivals = self._elapsed_ms
+        self._arrivals = self.time.elapsed_ms()
         await self._keeper.open()
         exchange = self._ready()
         known = {account for account, _, _ in exchange.balances.rows()}
@@ -173,11 +126,7 @@ class Venue:
 
     def step(self) -> int:
         """Return the step that it is."""
-        return step_at(self._elapsed_ms + int((self.clock.monotonic() - self._anchor_s) * 1000))
-
-    def listing(self, symbol: str) -> Listing | None:
-        """Return what is known of a pair; None where it is not traded."""
-        return self.terms.listings.get(symbol)
+        return step_at(self.time.elapsed_ms())
 
     def book(self, symbol: str, depth: int) -> Book:
         """Return what is offered for a pair.
@@ -204,26 +153,16 @@ class Venue:
     async def days(self) -> dict[str, Day]:
         """Return what became of each pair in 24 hours, as it was half a minute ago at most."""
         until_s, days = self._days
-        now_s = self.clock.monotonic()
+        now_s = self.time.monotonic()
         if now_s >= until_s:
-            volumes = await self._keeper.read(self._store.volumes, self.clock.unix_ms() - _DAY_MS)
-            days = {symbol: self._day(symbol, volumes.get(symbol, (0, 0, 0))) for symbol in self.terms.listings}
-            self._days = (now_s + _DAY_KEPT_S, days)
+            volumes = await self._keeper.read(self._store.volumes, self.time.unix_ms() - DAY_MS)
+            step = self.step()
+            days = {
+                symbol: self._samples.day(listing, step, self.middle_ticks(symbol), volumes.get(symbol, (0, 0, 0)))
+                for symbol, listing in self.terms.listings.items()
+            }
+            self._days = (now_s + _DAYS_KEPT_S, days)
         return days
-
-    def _day(self, symbol: str, volume: tuple[int, int, int]) -> Day:
-        # At full hours of the world, so that most of them are known from the last time.
-        apart = _DAY_MS // STEP_MS // _SAMPLES
-        newest = self.step() // apart
-        for sample in range(max(newest - _SAMPLES, 0), newest + 1):
-            self._samples.setdefault(sample, self._prices.at(sample * apart))
-        listing = self.terms.listings[symbol]
-        kept = sorted(each for each in self._samples if each >= newest - _SAMPLES)
-        self._samples = {each: self._samples[each] for each in kept}
-        worths = [self._samples[each] for each in kept]
-        ticks = [each[listing.base] * 10**listing.price_decimals // each[listing.quote] for each in worths]
-        now = self.middle_ticks(symbol)
-        return Day(ticks[0], max(*ticks, now), min(*ticks, now), *volume)
 
     # -- accounts -------------------------------------------------------------------------------------------------
 
@@ -237,19 +176,21 @@ class Venue:
             VenueDown: It may or may not have been taken, as after a crash.
         """
         self._arrivals += 1
-        arrival = str(self._arrivals)
+        arrival = self._arrivals
         latency_ms = self._fate.between(LEAST_LATENCY_MS, GREATEST_LATENCY_MS, f"{arrival}/latency")
-        await self.clock.sleep(latency_ms / 1000)
+        await self.time.sleep(latency_ms / 1000)
         exchange = self._ready()
         # Only what wants to trade at once meets misfortune: who rests can wait for another day.
         hasty = new.account not in self._spared and (new.kind == "market" or new.time_in_force != "gtc")
         if hasty and self._fate.chance(_BUSY_PPM, f"{arrival}/busy"):
             raise VenueBusy
-        _, ladders = self._settle(exchange, new.symbol)
+        step, ladders = self._settle(exchange, new.symbol)
+        outrun = 0
         if hasty and self._fate.chance(_OUTRUN_PPM, f"{arrival}/outrun"):
-            rungs = self._fate.between(1, _GREATEST_OUTRUN_RUNGS, f"{arrival}/rungs")
-            exchange.take_away(new.symbol, new.side, ladders.offered_to(new.side), rungs)
-        placed = exchange.place(new, ladders, self.clock.unix_ms())
+            outrun = self._fate.between(1, _GREATEST_OUTRUN_RUNGS, f"{arrival}/rungs")
+            exchange.take_away(new.symbol, new.side, ladders.offered_to(new.side), outrun)
+        journey = Journey(arrival=arrival, latency_ms=latency_ms, step=step, outrun_rungs=outrun)
+        placed = exchange.place(new, ladders, self.time.unix_ms(), journey)
         await self._durable()
         if hasty and self._fate.chance(_LOST_ANSWER_PPM, f"{arrival}/lost"):
             raise AnswerLost
@@ -264,7 +205,7 @@ class Venue:
         exchange = self._ready()
         self._settle_all(exchange)
         wanted = [order for each in order_ids if (order := exchange.get(each)) is not None and order.account == account]
-        ended = [exchange.cancel(account, order.id, self.clock.unix_ms()) for order in wanted]
+        ended = [exchange.cancel(account, order.id, self.time.unix_ms()) for order in wanted]
         await self._durable()
         return ended
 
@@ -313,7 +254,7 @@ class Venue:
         step = self.step()
         ladders = self._feed.ladders(symbol, step)
         if symbol in exchange.symbols_with_resting():
-            exchange.settle(symbol, ladders, self.clock.unix_ms())
+            exchange.settle(symbol, ladders, self.time.unix_ms())
             self._keeper.submit()
         return step, ladders
 
@@ -324,7 +265,9 @@ class Venue:
     async def _settled(self) -> Exchange:
         """Return the exchange when all that can be seen in it is on the disk: what is shown stays true."""
         self._settle_all(self._ready())
-        await self._durable()
+        self._keeper.submit()
+        while not self._keeper.is_settled:  # more may have come while this waited
+            await self._keeper.settled()
         return self._ready()
 
     async def _durable(self) -> None:

@@ -21,6 +21,7 @@ from streams.sandbox.venues.customers import FLEET, VISITOR
 from streams.sandbox.venues.feed import units_of_usd
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, VenueTerms
 from streams.sandbox.venues.server import VenueServer
+from streams.sandbox.venues.world_time import WorldTime
 from streams.sandbox.world import Ground, MakeServer, PaperWorld, Visit
 
 _FLEET_USD: Final = 100_000
@@ -32,15 +33,16 @@ class VenuesWorld(PaperWorld):
 
     def servers(self) -> Mapping[str, MakeServer]:
         """Return the two venues."""
-        return {f"venue.{terms.name}": _maker(self.ground, terms) for terms in (BINANCE, KRAKEN)}
+        time = WorldTime(self.ground.now, self.ground.monotonic)
+        return {f"venue.{terms.name}": _maker(self.ground, terms, time) for terms in (BINANCE, KRAKEN)}
 
     def visitor(self, visit: Visit) -> Callable[[], Actor[Any]] | None:
         """Return nothing: traders have no visitors."""
         return None
 
 
-def _maker(ground: Ground, terms: VenueTerms) -> MakeServer:
-    return lambda port: VenueServer(ground, terms, port, deposits_of(terms))
+def _maker(ground: Ground, terms: VenueTerms, time: WorldTime) -> MakeServer:
+    return lambda port: VenueServer(ground, terms, time, port, deposits_of(terms))
 
 
 def deposits_of(terms: VenueTerms) -> dict[str, dict[str, int]]:

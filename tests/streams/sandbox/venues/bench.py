@@ -15,13 +15,14 @@ from streams.sandbox.venues.binance import BinanceDialect
 from streams.sandbox.venues.customers import VISITOR, Customer, open_customers
 from streams.sandbox.venues.kraken import KrakenDialect
 from streams.sandbox.venues.listings import VenueTerms
-from streams.sandbox.venues.venue import Venue, VenueClock
+from streams.sandbox.venues.venue import Venue
 from streams.sandbox.venues.world import deposits_of
+from streams.sandbox.venues.world_time import WorldTime
 
 SEED = 7
 
 
-class MarketTime:
+class MarketTime(WorldTime):
     """The world's time. The wall clock is the real one, for clients sign with it; `ahead` sets it off.
 
     Attributes:
@@ -32,23 +33,15 @@ class MarketTime:
     """
 
     def __init__(self) -> None:
+        super().__init__(lambda: datetime.now(UTC) + self.ahead, lambda: self.monotonic_s, self._sleep)
         self.monotonic_s = 100.0
         self.ahead = timedelta(0)
         self.slept_s: list[float] = []
         self.market_moves_s = 0.0
-        self.began_ms = int(datetime.now(UTC).timestamp() * 1000)
 
-    async def sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
         self.monotonic_s += self.market_moves_s
-
-    def clock(self) -> VenueClock:
-        return VenueClock(
-            began_ms=self.began_ms,
-            now=lambda: datetime.now(UTC) + self.ahead,
-            monotonic=lambda: self.monotonic_s,
-            sleep=self.sleep,
-        )
 
 
 class VenueBench:
@@ -88,11 +81,12 @@ async def open_bench(
 ) -> AsyncIterator[VenueBench]:
     """Open a venue whose file, keys and time are a test's."""
     time = time or MarketTime()
+    await asyncio.to_thread(time.open, directory)
     customers = await asyncio.to_thread(open_customers, directory / "keys.json")
     venue = Venue(
         terms,
         seed,
-        time.clock(),
+        time,
         directory / f"{terms.name}.sqlite3",
         deposits_of(terms),
         spared=frozenset({VISITOR}),

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streams.sandbox.venues import binance_shapes
+from streams.sandbox.venues import binance_shapes, venue
 from streams.sandbox.venues.customers import FLEET, VISITOR
 from streams.sandbox.venues.listings import BINANCE
 from tests.streams.sandbox.venues.bench import MarketTime, open_bench
@@ -255,6 +255,25 @@ async def test_too_many_requests_are_told_to_wait(ccxt: Any, tmp_path: Path, mon
         async with aiohttp.ClientSession() as session, session.get(bench.url + "/api/v3/time") as answer:
             assert answer.status == 429
             assert 0 < int(answer.headers["retry-after"]) <= 60
+
+
+async def test_a_busy_venue_and_a_lost_answer_are_different_failures(
+    ccxt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bench(tmp_path, BINANCE) as bench, bench.client(ccxt, FLEET) as client:
+        mine = {"clientOrderId": "leg-1"}
+        monkeypatch.setattr(venue, "_OUTRUN_PPM", 0)
+        monkeypatch.setattr(venue, "_BUSY_PPM", 1_000_000)
+        with pytest.raises(ccxt.BaseError, match="-1008"):
+            await client.create_order(PAIR, "market", "sell", 0.001, None, mine)
+        with pytest.raises(ccxt.OrderNotFound):
+            await client.fetch_order("", PAIR, {"origClientOrderId": "leg-1"})
+        monkeypatch.setattr(venue, "_BUSY_PPM", 0)
+        monkeypatch.setattr(venue, "_LOST_ANSWER_PPM", 1_000_000)
+        with pytest.raises(ccxt.RequestTimeout, match="-1007"):
+            await client.create_order(PAIR, "market", "sell", 0.001, None, mine)
+        found = await client.fetch_order("", PAIR, {"origClientOrderId": "leg-1"})
+        assert (found["status"], found["filled"]) == ("closed", 0.001)
 
 
 async def test_a_kill_between_two_orders_loses_neither(ccxt: Any, tmp_path: Path) -> None:

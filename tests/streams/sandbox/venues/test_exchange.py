@@ -16,8 +16,8 @@ from streams.sandbox.venues.order import (
     InsufficientFunds,
     NewOrder,
     NoSuchOrder,
-    NothingToTake,
     OrderRefused,
+    TooSmall,
     WouldTake,
 )
 
@@ -117,8 +117,8 @@ def test_only_what_is_visible_fills() -> None:
     exchange = exchange_of()
     placed = place(exchange, order("sell", 90_000))
     assert (placed.order.status, placed.order.filled_lots) == ("expired", 20_000)
-    with pytest.raises(NothingToTake):
-        place(exchange, order("sell", 1))
+    placed = place(exchange, order("sell", 1))
+    assert (placed.order.status, placed.order.filled_lots) == ("expired", 0)
 
 
 def test_a_market_order_by_cost_takes_what_its_budget_pays_for() -> None:
@@ -131,6 +131,8 @@ def test_a_market_order_by_cost_takes_what_its_budget_pays_for() -> None:
     )
     assert placed.order.lots == placed.order.filled_lots == 15_000
     assert placed.order.status == "filled"
+    with pytest.raises(TooSmall):
+        place(exchange, order("buy", 0, budget_units=1))
 
 
 def test_the_better_price_goes_first_and_of_equal_ones_the_older() -> None:
@@ -278,10 +280,10 @@ def test_nothing_is_made_or_lost_and_nobody_owes(terms: VenueTerms, steps: list[
             ladders = moved_ladders(moved, epoch, scale)
             exchange.settle("BTC/USDT", ladders, 2)
         else:
-            account, index = rest
-            mine = exchange.open_orders(str(account))
+            owner, index = (str(each) for each in rest)
+            mine = exchange.open_orders(owner)
             if mine:
-                exchange.cancel(str(account), mine[int(str(index)) % len(mine)].id, 3)
+                exchange.cancel(owner, mine[int(index) % len(mine)].id, 3)
         check(exchange, terms)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from streams.sandbox.venues import venue
 from streams.sandbox.venues.customers import FLEET, VISITOR
 from streams.sandbox.venues.kraken import GREATEST_COUNTER
 from streams.sandbox.venues.listings import KRAKEN
@@ -238,6 +239,24 @@ async def test_accounts_do_not_see_each_other(ccxt: Any, tmp_path: Path) -> None
             await fleet.fetch_order(order["id"])
         with pytest.raises(ccxt.OrderNotFound):
             await fleet.cancel_order(order["id"])
+
+
+async def test_a_busy_venue_and_a_lost_answer_are_different_failures(
+    ccxt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bench(tmp_path, KRAKEN) as bench, bench.client(ccxt, FLEET) as client:
+        mine = {"clientOrderId": "leg-1"}
+        monkeypatch.setattr(venue, "_OUTRUN_PPM", 0)
+        monkeypatch.setattr(venue, "_BUSY_PPM", 1_000_000)
+        with pytest.raises(ccxt.ExchangeNotAvailable, match="EService:Busy"):
+            await client.create_order(PAIR, "market", "sell", 0.001, None, mine)
+        assert await client.fetch_closed_orders(PAIR, params=mine) == []
+        monkeypatch.setattr(venue, "_BUSY_PPM", 0)
+        monkeypatch.setattr(venue, "_LOST_ANSWER_PPM", 1_000_000)
+        with pytest.raises(ccxt.RequestTimeout):
+            await client.create_order(PAIR, "market", "sell", 0.001, None, mine)
+        (found,) = await client.fetch_closed_orders(PAIR, params=mine)
+        assert (found["status"], found["filled"]) == ("closed", 0.001)
 
 
 async def test_a_kill_between_two_orders_loses_neither(ccxt: Any, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from streams.sandbox.venues import binance_shapes, kraken_shapes
 from streams.sandbox.venues.balances import Balance
+from streams.sandbox.venues.day import Day
 from streams.sandbox.venues.listings import BINANCE, KRAKEN
 from streams.sandbox.venues.order import Order, Trade
-from streams.sandbox.venues.venue import Day
 
 SHARED = Path(os.environ.get("AUTOMATE_SHARED", Path(__file__).parents[5] / "shared")) / "data" / "crypto"
 MOCKS = SHARED / "gocryptotrader_http_mocks" / "binance_http.json.gz"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from streams.sandbox.venues.customers import FLEET, VISITOR
-from streams.sandbox.venues.feed import Ladder, Ladders
+from streams.sandbox.venues.fair_prices import FairPrices
+from streams.sandbox.venues.feed import Feed, Ladder, Ladders
 from streams.sandbox.venues.keeper import VenueDown
 from streams.sandbox.venues.listings import BINANCE, KRAKEN
 from streams.sandbox.venues.order import InsufficientFunds, NewOrder
@@ -68,6 +69,18 @@ async def test_misfortune_is_the_same_for_the_same_world(tmp_path: Path, monkeyp
     assert await live(second) == outcomes
 
 
+async def test_what_an_order_met_can_be_drawn_again(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, BINANCE) as bench:
+        bench.time.market_moves_s = 30.0
+        placed = await bench.venue.place(ioc(bench.venue, lots=5, account=VISITOR))
+        (stored,) = await bench.venue.orders(OrderQuery(account=VISITOR))
+    journey = stored.journey
+    assert journey is not None
+    assert bench.time.slept_s == [journey.latency_ms / 1000]
+    met = Feed(SEED, BINANCE, FairPrices(SEED)).ladders("BTC/USDT", journey.step)
+    assert met.asks.rungs[journey.outrun_rungs].ticks == placed.trades[0].ticks
+
+
 async def test_an_order_whose_answer_was_lost_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.sandbox.venues.venue._LOST_ANSWER_PPM", 1_000_000)
     monkeypatch.setattr("streams.sandbox.venues.venue._BUSY_PPM", 0)
@@ -99,7 +112,6 @@ async def test_what_was_answered_is_there_after_a_kill_to_the_last_unit(tmp_path
         book, balances = venue.book("BTC/USDT", 20), await venue.balances(VISITOR)
         # No farewell: another venue opens the same file while this one still has it open, as after kill -9.
         async with open_bench(tmp_path, KRAKEN, time) as after:
-            after.venue._elapsed_ms, after.venue._anchor_s = venue._elapsed_ms, venue._anchor_s
             assert await after.venue.balances(VISITOR) == balances
             assert [order.id for order in await after.venue.open_orders(VISITOR)] == [resting.order.id]
             assert (await after.venue.orders(OrderQuery(account=VISITOR, client_id="a")))[0] == filled.order
@@ -157,7 +169,9 @@ async def test_a_full_disk_at_the_very_start_is_a_failed_start(tmp_path: Path, m
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Store, "write", full)
-    venue = Venue(BINANCE, SEED, MarketTime().clock(), tmp_path / "venue.sqlite3", deposits_of(BINANCE))
+    time = MarketTime()
+    await asyncio.to_thread(time.open, tmp_path)
+    venue = Venue(BINANCE, SEED, time, tmp_path / "venue.sqlite3", deposits_of(BINANCE))
     with pytest.raises(VenueDown):
         await venue.start()
     await venue.stop()

@@ -24,9 +24,9 @@ import pytest
 
 from actors import ActorSystem, ChildSpec
 from streams.far_sides import FarSide, FarSides
-from streams.sandbox.venues.beginning import open_world
 from streams.sandbox.venues.customers import open_customers
 from streams.sandbox.venues.world import VenuesWorld
+from streams.sandbox.venues.world_time import WorldTime
 from streams.sandbox.world import Ground, Visit
 from tests.streams.sandbox.venues.bench import SEED
 
@@ -115,11 +115,25 @@ async def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
         assert {stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()} == {0o600}
 
 
-def test_keys_and_the_beginning_are_made_once(tmp_path: Path) -> None:
+def test_keys_are_made_once(tmp_path: Path) -> None:
     assert open_customers(tmp_path / "keys.json") == open_customers(tmp_path / "keys.json")
     assert open_customers(tmp_path / "keys.json") != open_customers(tmp_path / "others.json")
-    began = open_world(tmp_path, datetime(2026, 1, 1, tzinfo=UTC))
-    assert open_world(tmp_path, datetime(2026, 1, 2, tzinfo=UTC)) == began == 1_767_225_600_000
+
+
+def test_a_world_goes_on_where_it_was_and_a_wall_clock_that_is_set_does_not_move_it(tmp_path: Path) -> None:
+    wall, monotonic_s = datetime(2026, 1, 1, tzinfo=UTC), 5.0
+    first = WorldTime(lambda: wall, lambda: monotonic_s)
+    first.open(tmp_path)
+    monotonic_s, wall = 7.0, datetime(2026, 1, 2, tzinfo=UTC)
+    first.open(tmp_path)
+    assert first.elapsed_ms() == 2_000
+    second = WorldTime(lambda: wall, lambda: monotonic_s)
+    second.open(tmp_path)
+    assert second.elapsed_ms() == 86_400_000
+    wall = datetime(2025, 1, 1, tzinfo=UTC)
+    before_its_beginning = WorldTime(lambda: wall, lambda: monotonic_s)
+    before_its_beginning.open(tmp_path)
+    assert before_its_beginning.elapsed_ms() == 0
 
 
 def test_traders_have_no_visitors(tmp_path: Path) -> None:
