@@ -74,6 +74,10 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         host: The address that instances listen on.
         seed: The seed of everything random in the sandbox.
         control_group: The system group whose members may use the control socket besides owner and root.
+        gateway_enabled: Whether the HTTP gateway runs.
+        gateway_host: The address that it listens on.
+        gateway_port: The port that it listens on; null for `port_base`.
+        gateway_names: Host names that it is known by, besides addresses and `localhost`: those of a proxy before it.
         sandbox_calls_per_minute: What the sandbox's customers call each instance with; 15 is five calls a
             second over 20 instances.
         stop_deadline_s: Seconds that a graceful stop may take before what is left is cancelled.
@@ -89,6 +93,10 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Host = "127.0.0.1"
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     control_group: Name | None = None
+    gateway_enabled: bool = True
+    gateway_host: Host = "127.0.0.1"
+    gateway_port: Annotated[int, msgspec.Meta(ge=1, le=_HIGHEST_PORT)] | None = None
+    gateway_names: tuple[Host, ...] = ()
     sandbox_calls_per_minute: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 15
     stop_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 20
     log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 16 * 1024 * 1024
@@ -144,4 +152,10 @@ def port_faults(fleet: Fleet) -> Iterator[Fault]:
             "$.port_base",
             f"at most {_HIGHEST_PORT - total}, so that {total} instances have a port each",
             str(fleet.port_base),
+        )
+    if fleet.gateway_port is not None and fleet.port_base < fleet.gateway_port <= fleet.port_base + total:
+        yield Fault(
+            "$.gateway_port",
+            f"a port that no instance has; theirs are {fleet.port_base + 1} to {fleet.port_base + total}",
+            str(fleet.gateway_port),
         )

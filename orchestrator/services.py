@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors import Actor, ActorError, ActorRef, ActorSystem, FindChild, Supervisor
+import msgspec
+
+from actors import Actor, ActorError, ActorRef, ActorSystem, ActorVitals, FindChild, Supervisor
 from orchestrator.access.methods.system import ServiceCount
 
 _ASK_S = 1.0
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A service at one moment.
+
+    Attributes:
+        name: Its name below the root.
+        up: Whether it runs.
+        vitals: Its own; None for a supervisor, whose vitals are those of all its children too.
+    """
+
+    name: str
+    up: bool
+    vitals: ActorVitals | None
 
 
 class Services:
@@ -33,12 +49,25 @@ class Services:
 
     async def count(self) -> ServiceCount:
         """Return how many run, of all that were started."""
-        up = sum(ref.vitals().condition == "running" for ref in self._actors)
+        services = await self.look()
+        return ServiceCount(sum(service.up for service in services), len(services))
+
+    async def look(self) -> list[Service]:
+        """Describe all that were started. What it costs does not depend on how many children they have."""
+        found = []
+        for ref in self._actors:
+            vitals = ref.vitals()
+            found.append(Service(_name_of(ref), vitals.condition == "running", vitals))
         for ref in self._supervisors:
             # A supervisor's vitals are those of all its children too, ten thousand maybe: asking it is cheaper.
             try:
                 await ref.ask(FindChild("nobody"), _ASK_S)
             except ActorError:
-                continue
-            up += 1
-        return ServiceCount(up, len(self._actors) + len(self._supervisors))
+                found.append(Service(_name_of(ref), False, None))
+            else:
+                found.append(Service(_name_of(ref), True, None))
+        return found
+
+
+def _name_of(ref: ActorRef[Any]) -> str:
+    return ref.path.removeprefix("/")

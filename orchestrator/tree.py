@@ -12,6 +12,7 @@
 │   └── api_services-001 …
 ├── sandbox             gives every instance its visitors
 ├── control             the control socket
+├── gateway             the same methods over HTTP, with events, metrics and pages
 └── pulse               feeds systemd's watchdog
 """
 
@@ -26,13 +27,18 @@ from typing import Any
 
 import msgspec
 
-from actors import ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
+from actors import ActorContext, ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
 from config.paths import Paths
 from config.recovery import Recovery
 from config.secrets import EnvFile
 from config.sections import Settings
 from orchestrator.access.control import Control
 from orchestrator.access.dispatch import Methods
+from orchestrator.access.gateway.gateway import Gateway, GatewaySetup
+from orchestrator.access.gateway.login_limit import LoginLimit
+from orchestrator.access.gateway.metrics.snapshot import Sources
+from orchestrator.access.gateway.sessions import Sessions
+from orchestrator.access.gateway.whereabouts import Whereabouts
 from orchestrator.access.methods.configuration import register_config
 from orchestrator.access.methods.fleet import register_fleet
 from orchestrator.access.methods.keys import register_keys
@@ -198,7 +204,9 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         visitors = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "visitors")
         paper_world = await services.start(partial(sandbox, worlds, visitors), "sandbox")
 
-    def register(methods: Methods, control: Control) -> None:
+    whereabouts = Whereabouts()
+
+    def register(methods: Methods, owner: ActorContext[Any]) -> None:
         register_system(
             methods,
             SystemMethods(
@@ -213,6 +221,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
                 log_file=str(paths.log_file),
                 shut_down=daemon.shut_down,
                 reload=daemon.reload,
+                gateway=lambda: whereabouts.view,
             ),
         )
         register_fleet(methods, fleet)
@@ -220,9 +229,32 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
         register_config(methods, daemon.settings, daemon.change)
-        register_watching(methods, events, paths.log_file, control.context)
+        register_watching(methods, events, paths.log_file, owner)
 
-    await services.start(lambda: Control(paths.control_socket, fleet_settings.control_group, register), "control")
+    def control() -> Control:
+        return Control(
+            paths.control_socket,
+            fleet_settings.control_group,
+            lambda methods, control: register(methods, control.context),
+        )
+
+    await services.start(control, "control")
+    if fleet_settings.gateway_enabled:
+        setup = GatewaySetup(
+            host=fleet_settings.gateway_host,
+            port=fleet_settings.gateway_port or fleet_settings.port_base,
+            names=(fleet_settings.gateway_host, *fleet_settings.gateway_names),
+            secrets=paths.secrets,
+            register=register,
+            events=events,
+            sources=Sources(services.look, fleet, ledger, paths.home, daemon.began, fleet_settings.mode),
+            count=services.count,
+            state=daemon.state,
+            sessions=Sessions(monotonic),
+            limit=LoginLimit(monotonic),
+            whereabouts=whereabouts,
+        )
+        await services.start(lambda: Gateway(setup), "gateway")
     await services.start(lambda: Pulse(system.root, daemon.notifier), "pulse")
     return Tree(ledger, fleet)
 

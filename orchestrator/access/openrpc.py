@@ -34,7 +34,8 @@ def document_of(methods: Methods, *, title: str, version: str) -> dict[str, Any]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     of_type = iter(schemas)
     entries = [_method_object(method, next(of_type), next(of_type), components) for method in ordered]
-    used = _references(entries, components)
+    # The structs of the parameters are spread out, and need not be told of as such.
+    used = references(entries, components)
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {"title": title, "version": version},
@@ -84,8 +85,8 @@ def _method_object(
     return entry
 
 
-def _references(entries: list[dict[str, Any]], components: dict[str, Any]) -> set[str]:
-    """Return the names of the components that are reachable; those of the parameters themselves are spread out."""
+def references(entries: list[Any], components: dict[str, Any]) -> set[str]:
+    """Return the names of the components that are reachable from these entries."""
     found: set[str] = set()
     waiting: list[Any] = list(entries)
     while waiting:

@@ -21,8 +21,13 @@ _STEP: Final = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 _LONGEST_NAME: Final = 64
 
 
-def convert_params(params: Params, struct: type[P]) -> P:
+def convert_params(params: Params, struct: type[P], *, strict: bool = True) -> P:
     """Return parameters, given by name or by position (in the order of the fields), as their struct.
+
+    Args:
+        params: What was sent.
+        struct: What it should be.
+        strict: Whether types are JSON's own; without it a text may say a number, a truth value or null.
 
     Raises:
         RpcError: -32602, with the path, what is expected there, and the nearest known name where one is near.
@@ -39,7 +44,7 @@ def convert_params(params: Params, struct: type[P]) -> P:
     else:
         named = params
     try:
-        return msgspec.convert(named, struct)
+        return msgspec.convert(named, struct, strict=strict)
     except msgspec.ValidationError as error:
         raise RpcError(INVALID_PARAMS, data=_explain(str(error), struct, named)) from None
     except RecursionError:

@@ -16,6 +16,7 @@ from config.errors import ConfigError, SaveError
 from config.fleet import Mode
 from orchestrator.access import jsonrpc
 from orchestrator.access.dispatch import Methods, NoParams, Session
+from orchestrator.access.gateway.whereabouts import GatewayView
 from orchestrator.access.jsonrpc import RpcError
 from orchestrator.fleet.messages import Summarise
 from orchestrator.fleet.view import FleetSummary
@@ -67,6 +68,7 @@ class Status(msgspec.Struct, frozen=True):
         pid: Its process.
         home: Where it keeps everything.
         log_file: Where it logs.
+        gateway: Where its HTTP gateway is; None where there is none.
     """
 
     state: DaemonState
@@ -82,6 +84,7 @@ class Status(msgspec.Struct, frozen=True):
     pid: int
     home: str
     log_file: str
+    gateway: GatewayView | None
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -105,6 +108,7 @@ class SystemMethods(msgspec.Struct, frozen=True):
         log_file: Its log.
         shut_down: Asks it to drain and exit.
         reload: Rereads the configuration; raises what is wrong with it.
+        gateway: Reads where the HTTP gateway is.
     """
 
     system: ActorSystem
@@ -118,6 +122,7 @@ class SystemMethods(msgspec.Struct, frozen=True):
     log_file: str
     shut_down: Callable[[str], object]
     reload: Callable[[], Any]
+    gateway: Callable[[], GatewayView | None] = lambda: None
 
 
 def register_system(methods: Methods, on: SystemMethods) -> None:
@@ -153,6 +158,7 @@ def register_system(methods: Methods, on: SystemMethods) -> None:
             pid=os.getpid(),
             home=on.home,
             log_file=on.log_file,
+            gateway=on.gateway(),
         )
 
     @methods.register("system.tree")
