@@ -142,7 +142,7 @@ class NeighbourSources:
             except (Refusal, ActorError, LookupError) as error:
                 self._context.log.debug("sources.fleet_unseen", reason=str(error) or type(error).__name__)
         if self.taken != before:
-            await asyncio.to_thread(write_atomically, self._file, _ENCODER.encode(self.taken))
+            await self._store()
         return (self.taken.links, [each.article for each in self.taken.datasets]) != (
             before.links,
             [each.article for each in before.datasets],
@@ -153,7 +153,14 @@ class NeighbourSources:
         for used in self.taken.datasets:
             if not used.is_booked and await self._book(used):
                 self._keep(msgspec.structs.replace(used, is_booked=True))
-                await asyncio.to_thread(write_atomically, self._file, _ENCODER.encode(self.taken))
+                await self._store()
+
+    async def _store(self) -> None:
+        try:
+            await asyncio.to_thread(write_atomically, self._file, _ENCODER.encode(self.taken))
+        except OSError as error:
+            # The next life takes it anew, and books it under the same key: once.
+            self._context.log.warning("sources.not_kept", file=str(self._file), reason=str(error))
 
     async def _poll_datasets(self) -> None:
         neighbours = {each.id: each for each in await self._context.neighbours.of("data_harvesting")}

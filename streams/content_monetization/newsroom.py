@@ -58,32 +58,31 @@ class Newsroom:
 
         Args:
             base_url: Where readers reach it, without a slash at the end.
-
-        Raises:
-            OSError: The instance's directory cannot be read or written.
         """
         self._base_url = base_url
         known = await asyncio.to_thread(_read_stamps, self._context.directory / STAMPS_FILE)
         await self.refresh(known)
 
     async def refresh(self, known: Stamps | None = None) -> None:
-        """Build the site anew, if anything that it is made of has changed.
-
-        Raises:
-            OSError: The instance's directory cannot be read or written.
-        """
+        """Build the site anew, if anything that it is made of has changed. What cannot be read stays as it was."""
         async with self._building:
             now = self._context.now()
             directory = self._context.directory
-            self._own = await asyncio.to_thread(own_articles, directory, self._own)
+            try:
+                self._own = await asyncio.to_thread(own_articles, directory, self._own)
+            except OSError as error:
+                self._context.log.warning("site.files_unreadable", reason=str(error))
             source = await asyncio.to_thread(self._source)
             former = self._build
             is_due = former is not None and former.next_at is not None and former.next_at <= now
             if former is not None and source == former.source and not is_due:
                 return
-            made = await asyncio.to_thread(build, source, now, former, known)
-            await asyncio.to_thread(write_atomically, directory / STAMPS_FILE, msgspec.json.encode(made.stamps))
-            self._build = made
+            self._build = made = await asyncio.to_thread(build, source, now, former, known)
+            try:
+                await asyncio.to_thread(write_atomically, directory / STAMPS_FILE, msgspec.json.encode(made.stamps))
+            except OSError as error:
+                # The next life dates what has changed by its articles; readers of this one lose nothing.
+                self._context.log.warning("site.dates_not_kept", reason=str(error))
             self._context.log.info("site.built", pages=len(made.pages), rejected=len(self.rejected))
 
     def _source(self) -> SiteSource:
@@ -120,6 +119,6 @@ class Newsroom:
 def _read_stamps(file: Path) -> Stamps:
     try:
         return _STAMPS.decode(file.read_bytes())
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError):
         # Without them, pages are dated by their articles.
         return {}

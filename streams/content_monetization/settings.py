@@ -72,7 +72,7 @@ class ContentMonetizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fi
     default_plan: str
     article_price: str = "0.05"
     what_if_cpm: str = "2.00"
-    first_statement_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 4.0
+    first_statement_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 3.0
     statement_interval_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 120.0
     view_after_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     view_life_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 900.0

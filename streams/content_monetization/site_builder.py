@@ -69,6 +69,12 @@ class Build(msgspec.Struct, frozen=True):
     rejected: Mapping[str, str] = {}
     next_at: datetime | None = None
 
+    def prepare(self) -> Build:
+        """Compress what is sent compressed, and return the build itself."""
+        for page in self.pages.values():
+            _ = page.gzipped
+        return self
+
     @property
     def stamps(self) -> Stamps:
         """Tags and dates of all pages; kept for the next life, so that dates hold over restarts."""
@@ -85,7 +91,8 @@ def build(source: SiteSource, now: datetime, former: Build | None = None, known:
         known: Tags and dates from a former life, where there is no build before.
     """
     with _one_at_a_time:
-        return _Building(source, now, former).build(known if known is not None else former.stamps if former else {})
+        stamps = known if known is not None else former.stamps if former else {}
+        return _Building(source, now, former).build(stamps).prepare()
 
 
 # Threads that compute delay the event loop, each by its share: instances that start together build in turn.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from streams.content_monetization.site_source import ReadyArticle, SiteInfo
 
 SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 MAX_SITEMAP_URLS: Final = 50_000
+
+_ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*")
 
 # Says that nobody else may sell this site's space (IAB Tech Lab, ads.txt 1.1, section 3.2.1).
 _NOBODY: Final = "placeholder.example.com, placeholder, DIRECT, placeholder"
@@ -36,7 +39,10 @@ def robots_txt(site: SiteInfo) -> str:
 
 def ads_txt(site: SiteInfo) -> str:
     """Return who may sell this site's space: direct contracts need no line, networks have theirs in the settings."""
-    lines = [f"# {site.title}: sponsors have direct contracts", f"OWNERDOMAIN={urlsplit(site.base_url).hostname}"]
+    lines = [f"# {site.title}: sponsors have direct contracts"]
+    host = urlsplit(site.base_url).hostname or ""
+    if not _ADDRESS.fullmatch(host):
+        lines.append(f"OWNERDOMAIN={host}")
     return "\n".join([*lines, *(site.ads_txt or (_NOBODY,))]) + "\n"
 
 

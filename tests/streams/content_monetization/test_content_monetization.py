@@ -495,6 +495,23 @@ async def test_files_are_watched_and_a_wrong_one_is_told(tmp_path: Path) -> None
         assert (await site.ask("/articles/later")).status == 200
 
 
+async def test_a_full_disk_keeps_no_article_from_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streams.content_monetization import newsroom
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with open_site(tmp_path) as site:
+        content = tmp_path / "instances" / INSTANCE / "content"
+        content.mkdir()
+        (content / "new.md").write_text(ARTICLE)
+        monkeypatch.setattr(newsroom, "write_atomically", full)
+        with capture_logs() as logs:
+            await site.stream._newsroom.refresh()
+        assert "site.dates_not_kept" in {log["event"] for log in logs}
+        assert (await site.ask("/articles/new")).status == 200
+
+
 async def test_it_pauses_and_resumes_and_keeps_its_key_to_itself(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         site.stream.pause()
