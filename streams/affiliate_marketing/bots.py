@@ -36,10 +36,14 @@ class BotFilter:
     def __init__(self) -> None:
         self._known: dict[bytes, bool] = {}
         self._matcher: Callable[[str], bool] | None = None
+        self._loading = asyncio.Lock()
 
-    async def load(self) -> None:
-        """Read the list; once in the process, some 50 ms in a thread."""
-        self._matcher = await asyncio.to_thread(_load)
+    async def load(self) -> Callable[[str], bool]:
+        """Read the list, once; it takes a thread some 50 ms for the first instance of the process."""
+        async with self._loading:
+            if self._matcher is None:
+                self._matcher = await asyncio.to_thread(_load)
+            return self._matcher
 
     def known(self, agent: bytes) -> bool | None:
         """Return whether a User-Agent is a machine's, where that was found out before."""
@@ -51,10 +55,8 @@ class BotFilter:
         if verdict is None:
             if not agent or len(agent) > MAX_AGENT_BYTES:
                 return True
-            if self._matcher is None:
-                await self.load()
-            assert self._matcher is not None
-            verdict = self._matcher(agent.decode("latin-1"))
+            matches = self._matcher or await self.load()
+            verdict = matches(agent.decode("latin-1"))
             if len(self._known) >= MAX_KNOWN_AGENTS:
                 # Agents come and go with the versions of browsers; the oldest verdict is the least use.
                 self._known.pop(next(iter(self._known)), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -44,6 +44,10 @@ class CapCounter:
         self._caps = dict(caps)
         self._counts = {offer: OfferCount() for offer in caps}
 
+    def never_full(self, offers: Iterable[str]) -> bool:
+        """Tell whether none of the offers has a cap."""
+        return all(self._caps[offer] == Cap() for offer in offers)
+
     def has_room(self, offer: str, day: int) -> bool:
         """Tell whether the offer takes one more click on that day."""
         cap, count = self._caps[offer], self._counts[offer]
@@ -68,6 +72,14 @@ class CapCounter:
     def counts(self) -> dict[str, OfferCount]:
         """Return the counts by offer; those of offers that are no longer configured as well."""
         return self._counts
+
+    def counts_without(self, offers: Iterable[str]) -> dict[str, OfferCount]:
+        """Return a copy of the counts without some of the latest clicks."""
+        without = CapCounter({})
+        without.restore(self._counts)
+        for offer in offers:
+            without.take_back(offer)
+        return without.counts()
 
     def restore(self, counts: Mapping[str, OfferCount]) -> None:
         """Take up former counts."""

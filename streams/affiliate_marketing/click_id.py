@@ -9,8 +9,9 @@ do not tell how many clicks there were.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from hashlib import blake2b
 from typing import Final
 
@@ -20,6 +21,7 @@ KEY_BYTES: Final = 32
 
 _TAG_BYTES: Final = 10
 _PLACE_BYTES: Final = 6
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class ClickIds:
@@ -38,10 +40,12 @@ class ClickIds:
 
     def seal(self, place: int) -> str:
         """Return the id of the click at a place in the journal: 22 URL-safe characters."""
-        plain = place.to_bytes(_PLACE_BYTES, "big")
-        tag = self._tag(plain)
-        hidden = (place ^ self._pad(tag)).to_bytes(_PLACE_BYTES, "big")
-        return urlsafe_b64encode(tag + hidden)[:ID_CHARS].decode("ascii")
+        tags, pads = self._tags.copy(), self._pads.copy()
+        tags.update(place.to_bytes(_PLACE_BYTES, "big"))
+        tag = tags.digest()
+        pads.update(tag)
+        hidden = (place ^ int.from_bytes(pads.digest(), "big")).to_bytes(_PLACE_BYTES, "big")
+        return b2a_base64(tag + hidden, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
     def open(self, click_id: str) -> int | None:
         """Return the place of a click; None for an id that was not made here."""

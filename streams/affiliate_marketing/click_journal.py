@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 from actors import Refusal
-from streams.affiliate_marketing.caps import CapCounter
+from streams.affiliate_marketing.caps import CapCounter, OfferCount
 from streams.affiliate_marketing.click import Click, frame_of
-from streams.affiliate_marketing.click_segments import DAY_US, Found, Segments
+from streams.affiliate_marketing.click_segments import Found, Segments
 
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
 """When a new file is begun: some 100,000 clicks, which are read again at a start."""
@@ -39,13 +39,14 @@ class ClicksUnwritable(Refusal):
 class _Group:
     """Clicks that become durable together."""
 
-    __slots__ = ("clicks", "frames", "size_bytes", "start", "waiting")
+    __slots__ = ("clicks", "counts_before", "frames", "size_bytes", "start", "waiting")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.frames: list[bytes] = []
         self.clicks: list[Click] = []
         self.size_bytes = 0
+        self.counts_before: dict[str, OfferCount] | None = None
         self.waiting: list[asyncio.Future[None]] = []
 
     def is_durable(self, error: ClicksUnwritable | None) -> None:
@@ -64,16 +65,20 @@ class ClickJournal:
 
     Args:
         directory: Where its files are; made where it is missing.
+        counter: Counts the clicks by offer: each before it is appended, and none that failed. A file begins with
+            the counts of all clicks before it. `open` restores it.
         keep_us: How long clicks are kept, microseconds.
         segment_bytes: When a new file is begun.
     """
 
-    def __init__(self, directory: Path, keep_us: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, directory: Path, counter: CapCounter, keep_us: int, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._segments = Segments(directory)
         self._keep_us = keep_us
         self._segment_bytes = segment_bytes
-        self._counts = CapCounter({})  # of what is durable, for the next segment's beginning
-        self._writer: ThreadPoolExecutor | None = None
+        self._counter = counter
+        self._groups: SimpleQueue[_Group | None] = SimpleQueue()
+        self._writer: Thread | None = None
+        self._closed = True
         self._descriptor: int | None = None
         self._base = 0
         self._durable_end = 0
@@ -96,11 +101,13 @@ class ClickJournal:
             OSError: They cannot be read.
         """
         found = await asyncio.to_thread(self._segments.find, since_us)
-        self._counts.restore(found.counts)
+        self._counter.restore(found.counts)
         self._base, self._durable_end, self._end = found.base, found.end, found.end
         self._loop = asyncio.get_running_loop()
         # A thread of its own: behind others' work in the shared pool, clicks would wait.
-        self._writer = ThreadPoolExecutor(1, "clicks")
+        self._writer = Thread(target=self._write_all, name="clicks")
+        self._writer.start()
+        self._closed = False
         return found
 
     def append(self, click: Click) -> tuple[int, asyncio.Future[None]]:
@@ -111,7 +118,7 @@ class ClickJournal:
         Raises:
             ClicksUnwritable: Too many are waiting, or the journal is closed.
         """
-        if self._writer is None:
+        if self._closed:
             raise ClicksUnwritable("the journal is closed")
         group = self._open_group
         if group is None:
@@ -155,13 +162,14 @@ class ClickJournal:
         return await asyncio.to_thread(self._segments.read, place) if place < self._durable_end else None
 
     async def close(self) -> None:
-        """Write what is waiting, and close."""
-        writer = self._writer
+        """Write what is waiting, and close. Safe to call again, and where it was never opened."""
+        writer, self._writer = self._writer, None
         if writer is None:
             return
+        self._closed = True
         await self._idle.wait()
-        self._writer = None
-        await asyncio.to_thread(writer.shutdown)
+        self._groups.put(None)
+        await asyncio.to_thread(writer.join)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -177,20 +185,18 @@ class ClickJournal:
     def _write_group(self) -> None:
         group, self._open_group = self._open_group, None
         assert group is not None
-        assert self._writer is not None
         self._began_s = self._loop.time()
+        if self._begins_segment(group):
+            group.counts_before = self._counter.counts_without([click.offer for click in group.clicks])
         self._written_group = group
-        self._loop.run_in_executor(self._writer, self._write, group).add_done_callback(self._written)
+        self._groups.put(group)
 
-    def _written(self, future: asyncio.Future[None]) -> None:
+    def _written(self, failure: Exception | None) -> None:
         group, self._written_group = self._written_group, None
         assert group is not None
-        failure = future.exception()
         if failure is None:
             self.syncs += 1
             self._durable_end = group.start + group.size_bytes
-            for click in group.clicks:
-                self._counts.count(click.offer, click.at_us // DAY_US)
             group.is_durable(None)
         else:
             error = ClicksUnwritable(str(failure) or type(failure).__name__)
@@ -205,36 +211,40 @@ class ClickJournal:
         else:
             self._write_soon()
 
+    # What follows runs in the writer's thread.
+
+    def _write_all(self) -> None:
+        while (group := self._groups.get()) is not None:
+            failure: Exception | None = None
+            try:
+                self._write(group)
+            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait are told
+                failure = error
+            self._loop.call_soon_threadsafe(self._written, failure)
+
+    def _begins_segment(self, group: _Group) -> bool:
+        return group.start == 0 or group.start - self._base >= self._segment_bytes
+
     def _write(self, group: _Group) -> None:
-        """Write and sync a group; in the thread."""
-        if self._descriptor is not None and group.start - self._base >= self._segment_bytes:
-            os.close(self._descriptor)
-            self._descriptor = None
-            self._begin_segment(group.start)
+        if group.counts_before is not None:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._descriptor = self._segments.begin(group.start, group.counts_before)
+            self._base = group.start
             with suppress(OSError):  # what could not be removed now can be at the next segment
                 self._segments.forget(group.clicks[0].at_us - self._keep_us)
         elif self._descriptor is None:
-            self._open_segment(group.start)
-        assert self._descriptor is not None
+            self._descriptor = self._segments.resume(self._base)
         _store(self._descriptor, b"".join(group.frames), group.start - self._base)
 
-    def _open_segment(self, start: int) -> None:
-        if start - self._base >= self._segment_bytes or start == 0:
-            self._begin_segment(start)
-        else:
-            self._descriptor = self._segments.resume(self._base)
 
-    def _begin_segment(self, base: int) -> None:
-        self._descriptor = self._segments.begin(base, self._counts.counts())
-        self._base = base
-
-
-def _store(descriptor: int, content: bytes, offset: int, write: Callable[[int, bytes, int], int] = os.pwrite) -> None:
+def _store(descriptor: int, content: bytes, offset: int) -> None:
     try:
-        written = write(descriptor, content, offset)
+        # Written and synced by one system call.
+        written = os.pwritev(descriptor, [content], offset, os.RWF_DSYNC)
         if written != len(content):
             raise OSError(0, f"only {written} of {len(content)} bytes were taken (is the disk full?)")
-        os.fdatasync(descriptor)
     except OSError:
         # What was half written would otherwise stand behind the end, and look like clicks to the next start.
         with suppress(OSError):

@@ -53,6 +53,7 @@ class _Route(msgspec.Struct, frozen=True):
     offers: tuple[str, ...]
     fallback: str | None
     sub_ids: Mapping[str, str]
+    never_full: bool
 
 
 class Redirector:
@@ -99,7 +100,9 @@ class Redirector:
         self._routes: dict[str, _Route] = {}
         for code, link in settings.links.items():
             campaign = settings.campaigns[link.campaign]
-            self._routes[code] = _Route(campaign.offers, campaign.fallback, campaign.sub_ids)
+            self._routes[code] = _Route(
+                campaign.offers, campaign.fallback, campaign.sub_ids, caps.never_full(campaign.offers)
+            )
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request for a link; an ASGI application."""
@@ -112,7 +115,7 @@ class Redirector:
         if scope["method"] not in ("GET", "HEAD"):
             await _WRONG_METHOD(scope, receive, send)
             return
-        counts = self.counts
+        counts, known = self.counts, self._bots.known
         counts["gross"] += 1
         agent = b""
         reason = "head" if scope["method"] == "HEAD" else None
@@ -122,7 +125,7 @@ class Redirector:
             elif name in PREFETCH_HEADERS and is_prefetch(value):
                 reason = "prefetch"
         if reason is None:
-            is_bot = self._bots.known(agent)
+            is_bot = known(agent)
             if is_bot is None:
                 is_bot = await self._bots.is_bot(agent)
             if is_bot:
@@ -182,6 +185,8 @@ class Redirector:
         return self._destinations[name].for_click(self._ids.seal(place), sub_ids)
 
     def _choose(self, route: _Route, at_us: int) -> str | None:
+        if route.never_full:
+            return self._rotation.choose(route.offers, at_us / 1e6)
         day = at_us // _DAY_US
         takers = tuple([offer for offer in route.offers if self._caps.has_room(offer, day)])
         if takers:

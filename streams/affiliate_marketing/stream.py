@@ -90,9 +90,9 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         super().__init__(context)
         settings = context.settings
         keep_s = _LATE_REPORTS_S + max((offer.window_s for offer in settings.offers.values()), default=0)
-        self._journal = ClickJournal(context.directory / CLICKS_DIRECTORY, keep_s * 1_000_000)
-        self._bots = BotFilter()
         self._caps = CapCounter({name: offer.cap for name, offer in settings.offers.items()})
+        self._journal = ClickJournal(context.directory / CLICKS_DIRECTORY, self._caps, keep_s * 1_000_000)
+        self._bots = BotFilter()
         self._rotation = Rotation(
             {name: offer.expected_units() for name, offer in settings.offers.items()},
             delay_s=settings.rotation.delay_hours * 3600,
@@ -294,7 +294,6 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
     async def _recall(self, visitors: Visitors) -> None:
         since_us = _us(self.context.now()) - HOUR_US
         found = await self._journal.open(since_us)
-        self._caps.restore(found.counts)
         for place, click in found.recent:
             if visitors.first_click(click.visitor, click.at_us) is None:
                 visitors.remember(click.visitor, FirstClick(click.at_us, place, click.offer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from hashlib import blake2b
 from typing import Final
 
@@ -34,17 +35,19 @@ class Visitors:
     """
 
     def __init__(self, salt: bytes, max_visitors: int = MAX_VISITORS) -> None:
-        self._salt = salt
+        self._pseudonyms = blake2b(digest_size=16, key=salt, person=b"visitor")
         self._max = max_visitors
         self._first: dict[bytes, FirstClick] = {}
+        self._order: deque[bytes] = deque()
 
     def __len__(self) -> int:
         return len(self._first)
 
     def pseudonym(self, address: str, agent: bytes, code: str) -> bytes:
         """Return what is kept of a visitor of a link: 16 bytes that only the salt's owner can make."""
-        seen = b"%s\n%s\n%s" % (address.encode(), code.encode(), agent)
-        return blake2b(seen, digest_size=16, key=self._salt, person=b"visitor").digest()
+        pseudonym = self._pseudonyms.copy()
+        pseudonym.update(b"%s\n%s\n%s" % (address.encode(), code.encode(), agent))
+        return pseudonym.digest()
 
     def first_click(self, visitor: bytes, at_us: int) -> FirstClick | None:
         """Return the visitor's click of the hour before `at_us`; None where there is none."""
@@ -54,20 +57,21 @@ class Visitors:
 
     def remember(self, visitor: bytes, click: FirstClick) -> None:
         """Note a first click."""
-        self._first.pop(visitor, None)
         self._first[visitor] = click
-        self._forget(click.at_us)
+        order = self._order
+        order.append(visitor)
+        # Two looks for each click that comes: those that are over go as fast as new ones come, never all at once.
+        for _ in range(2):
+            oldest = self._first.get(order[0])
+            if oldest is not None and len(order) <= self._max and click.at_us - oldest.at_us < HOUR_US:
+                return
+            gone = order.popleft()
+            # One that came again after its hour stands further behind, too.
+            if oldest is not None and (len(order) >= self._max or click.at_us - oldest.at_us >= HOUR_US):
+                self._first.pop(gone, None)
 
     def take_back(self, visitor: bytes, place: int) -> None:
         """Forget a click that did not come about."""
         first = self._first.get(visitor)
         if first is not None and first.place == place:
             del self._first[visitor]
-
-    def _forget(self, now_us: int) -> None:
-        first = self._first
-        while first:
-            oldest = next(iter(first))
-            if len(first) <= self._max and now_us - first[oldest].at_us < HOUR_US:
-                return
-            del first[oldest]

@@ -18,7 +18,7 @@ import msgspec
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.redirect_server import CODE, HOST
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 32
 ROUNDS: Final = 5
 ROUND_S: Final = 3
 WARM_UP_S: Final = 1
