@@ -20,7 +20,9 @@ MAX_COLUMNS: Final = 5
 
 _MAX_CELL_CHARS: Final = 90
 _MAX_SOURCES: Final = 12
+_MAX_URL_CHARS: Final = 500
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:@-])")
+_IN_LINKS: Final = re.compile(r"https?://[^\s<>\\\"]+")
 _NOT_IN_SLUGS: Final = re.compile(r"[^a-z0-9]+")
 _LINE: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -97,7 +99,7 @@ def dataset_article(dataset: ListedDataset, version: ListedVersion, rows: Sequen
         f"This is edition {version.version}, of {day}, with {len(rows)} records. {_changes(version)}",
         *_table(rows),
         "## Where this comes from",
-        *_attribution(dataset, version, rows),
+        *_attribution(dataset, rows),
     ]
     return Article(
         slug=slug_of(dataset.name),
@@ -150,16 +152,33 @@ def _cell(value: Any) -> str:
     return _line(str(value), _MAX_CELL_CHARS)
 
 
-def _attribution(dataset: ListedDataset, version: ListedVersion, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _attribution(dataset: ListedDataset, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     licences = sorted({_line(str(row["_licence"]), 80) for row in rows})
-    hosts = sorted({host for row in rows if (host := urlsplit(str(row.get("_source", ""))).hostname)})
-    lines = [_escaped(_line(dataset.attribution, 300))]
-    if hosts:
-        named = ", ".join(_escaped(_line(host, 80)) for host in hosts[:_MAX_SOURCES])
-        lines.append(f"Sources: {named}{' and others' if len(hosts) > _MAX_SOURCES else ''}.")
+    sources = _sources(rows)
+    attribution = _escaped(_line(dataset.attribution, 300))
+    lines = [f"Data: {attribution}" if attribution else ""]
+    if sources:
+        named = [f"[{_escaped(_line(host, 80))}](<{url}>)" for host, url in sorted(sources.items())[:_MAX_SOURCES]]
+        lines.append(f"Sources: {', '.join(named)}{' and others' if len(sources) > _MAX_SOURCES else ''}.")
     if licences:
         lines.append(f"Licence: {', '.join(_escaped(licence) for licence in licences[:_MAX_SOURCES])}.")
     return lines
+
+
+def _sources(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return by host the first address on it that records come from."""
+    sources: dict[str, str] = {}
+    for row in rows:
+        url = str(row.get("_source", ""))
+        if len(url) > _MAX_URL_CHARS or not url.isascii() or not _IN_LINKS.fullmatch(url):
+            continue
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            continue
+        if host:
+            sources.setdefault(host, url)
+    return sources
 
 
 def _line(text: str, limit: int) -> str:

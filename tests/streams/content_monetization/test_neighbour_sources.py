@@ -29,6 +29,7 @@ ROWS = [
         "_source": "https://shop.example/2",
         "_licence": "CC-BY-4.0",
     },
+    {"name": "No such link", "price": 2, "_source": "javascript:alert(1)", "_licence": "CC-BY-4.0"},
     {"name": "Secret", "price": 1, "_source": "https://other.example/3", "_licence": ""},
 ]
 
@@ -146,10 +147,12 @@ async def test_a_dataset_becomes_an_article_of_its_licensed_records_and_a_transf
         assert await poll(site)
         page = html.document_fromstring((await site.ask("/articles/data-bread-prices")).text)
         cells = [cell.text_content() for cell in page.iter("td")]
-        assert cells == ["Rye | loaf", "3.5", "<b>Oat</b> [x](javascript:1)", ""]
+        assert cells == ["Rye | loaf", "3.5", "<b>Oat</b> [x](javascript:1)", "", "No such link", "2"]
         text = page.text_content()
         assert "2 were added, 1 changed" not in text
-        assert "By the Bakers' Register" in text
+        assert "Data: By the Bakers' Register" in text
+        (source,) = page.xpath('//a[text() = "shop.example"]/@href')
+        assert source == "https://shop.example/1"
         assert "Sources: shop.example." in text
         assert "Licence: CC-BY-4.0." in text
         assert "other.example" not in text
@@ -226,7 +229,7 @@ async def test_a_neighbour_that_lies_fails_or_is_away_costs_nothing_but_its_cont
     async with neighbourhood() as around, open_with(tmp_path, around, affiliate_links=0) as site:
         around.lie = lines([{"name": "other", "_licence": "CC0-1.0"}])
         assert not await poll(site)
-        around.lie, around.versions = b"", [lines(ROWS[2:])]
+        around.lie, around.versions = b"", [lines(ROWS[3:])]
         assert not await poll(site)
         around.versions, around.sellable = [lines(ROWS)], False
         assert not await poll(site)
