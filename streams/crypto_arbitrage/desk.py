@@ -78,6 +78,7 @@ class VenueDesk(Common):
         self._seen: dict[str, tuple[OrderBook, float]] = {}
         self._asked: dict[str, asyncio.Task[OrderBook]] = {}
         self._traded_s: dict[str, float] = {}
+        self._failures_to_start_anew = _FAILURES_TO_START_ANEW
         self.heard_s = monotonic()
         self.polls = self.failures = 0
 
@@ -192,7 +193,7 @@ class VenueDesk(Common):
                 self.failures += 1
                 if failed == 1:
                     self._log.warning("venue.unavailable", reason=str(error))
-                if failed >= _FAILURES_TO_START_ANEW:
+                if failed >= self._failures_to_start_anew:
                     raise
             pause_s = min(self._poll_s * 2**failed, _LONGEST_PAUSE_S)
             await asyncio.sleep(max(pause_s - (self._monotonic() - began_s), pause_s / 4))

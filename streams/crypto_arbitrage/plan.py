@@ -73,6 +73,10 @@ class Plan(msgspec.Struct, frozen=True):
                 wants.setdefault(venue, {})[asset] = amount
         return wants
 
+    def still_wants(self, venue: str) -> dict[str, int]:
+        """Return what has to be reserved on a venue once the first leg is sent."""
+        return {} if venue == self.legs[0].market.venue else self.wants().get(venue, {})
+
     def symbols(self) -> dict[str, tuple[str, ...]]:
         """Return the markets that are traded in, by venue."""
         symbols: dict[str, tuple[str, ...]] = {}

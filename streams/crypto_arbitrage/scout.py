@@ -7,9 +7,9 @@ whole books, fetched at that moment, before anything is planned.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -29,18 +29,20 @@ SightingOf = Callable[[str, str], Sighting | None]
 """Returns the last best prices of a venue's market."""
 
 
-class Surroundings(msgspec.Struct, frozen=True):
-    """What a plan depends on besides prices.
+class Surroundings(Protocol):
+    """What a plan depends on besides prices."""
 
-    Attributes:
-        free: Returns what is free of an asset on a venue; units.
-        claimed: Returns whether a trip trades in a venue's market now.
-        wallet: Returns whether an asset can come to a venue and go.
-    """
+    def free(self, venue: str, asset: str) -> int:
+        """Return what is free of an asset on a venue; units."""
+        ...
 
-    free: Callable[[str, str], int]
-    claimed: Callable[[str, str], bool]
-    wallet: Callable[[str, str], Wallet]
+    def claimed(self, venue: str, symbol: str) -> bool:
+        """Return whether a trip trades in a venue's market now."""
+        ...
+
+    def wallet(self, venue: str, asset: str) -> Wallet:
+        """Return whether an asset can come to a venue and go."""
+        ...
 
 
 _BUDGET_PERMILLE: Final = 990
@@ -81,17 +83,17 @@ class Scout:
         for left_out in routes.left_out:
             funnel.reject(left_out.reason)
 
-    def first_look(self, venue: str, changed: Collection[str], seen: SightingOf) -> list[Way]:
+    def first_look(self, changed: Mapping[str, Collection[str]], seen: SightingOf) -> list[Way]:
         """Return the ways that may pay after fees by their best prices, the best first.
 
         Args:
-            venue: Where prices changed.
-            changed: The markets whose prices changed.
+            changed: The markets whose prices changed, by venue.
             seen: The best prices of all markets.
         """
         now_s, wall_ms = self._monotonic(), self._now().timestamp() * 1e3
-        found = self._look_across(venue, changed, seen, now_s, wall_ms)
-        found += self._look_round(venue, changed, seen, now_s, wall_ms)
+        found = self._look_across(changed, seen, now_s, wall_ms)
+        for venue, symbols in changed.items():
+            found += self._look_round(venue, symbols, seen, now_s, wall_ms)
         found.sort(key=lambda each: each[0], reverse=True)
         return [way for _, way in found]
 
@@ -111,13 +113,13 @@ class Scout:
         return plan, reason
 
     def _look_across(
-        self, venue: str, changed: Collection[str], seen: SightingOf, now_s: float, wall_ms: float
+        self, changed: Mapping[str, Collection[str]], seen: SightingOf, now_s: float, wall_ms: float
     ) -> list[tuple[int, Way]]:
         found = []
         funnel = self._funnel
         for crossing in self._routes.crossings:
             buy, sell = crossing.way.markets
-            if buy.symbol not in changed or venue not in (buy.venue, sell.venue):
+            if buy.symbol not in changed.get(buy.venue, ()) and sell.symbol not in changed.get(sell.venue, ()):
                 continue
             funnel.reach("evaluated")
             bought, sold = seen(buy.venue, buy.symbol), seen(sell.venue, sell.symbol)

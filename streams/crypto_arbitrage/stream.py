@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
-import structlog
 
-from streams.commons import CommonDown, Lease
-from streams.crypto_arbitrage.access import Access, access_of
+from streams.crypto_arbitrage.access import Access
 from streams.crypto_arbitrage.amounts import show_amount
 from streams.crypto_arbitrage.blueprint import blueprint
 from streams.crypto_arbitrage.bookkeeper import Bookkeeper
@@ -19,19 +17,16 @@ from streams.crypto_arbitrage.ccxt_client import CcxtMissing
 from streams.crypto_arbitrage.ccxt_venue import CcxtVenue
 from streams.crypto_arbitrage.costing import Accounts, ledger_units
 from streams.crypto_arbitrage.decisions import Decisions
-from streams.crypto_arbitrage.desk import DeskState, VenueDesk
+from streams.crypto_arbitrage.desks import Desks
 from streams.crypto_arbitrage.funnel import Funnel
-from streams.crypto_arbitrage.gates import Sighting
-from streams.crypto_arbitrage.inventory import Inventory
 from streams.crypto_arbitrage.journal import Journal
 from streams.crypto_arbitrage.residual import Residual, residuals_of
-from streams.crypto_arbitrage.routes import Routes, Way, routes_of
-from streams.crypto_arbitrage.scout import Scout, Surroundings
+from streams.crypto_arbitrage.routes import Routes, routes_of
+from streams.crypto_arbitrage.scout import Scout
 from streams.crypto_arbitrage.settings import CryptoArbitrageSettings
 from streams.crypto_arbitrage.switch import ErrorRate, Halted, KillSwitch
-from streams.crypto_arbitrage.trader import Trader, TraderHooks
-from streams.crypto_arbitrage.venue import Venue, VenueUnavailable, Wallet
-from streams.crypto_arbitrage.watchers import Watcher, Watchers
+from streams.crypto_arbitrage.trader import Patience, Trader, TraderHooks
+from streams.crypto_arbitrage.venue import Venue
 from streams.http_host import HttpApp, HttpHost
 from streams.stream import Health, Stream, StreamContext
 
@@ -79,6 +74,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
     settings_type = CryptoArbitrageSettings
     paper_world = "streams.sandbox.venues.world:VenuesWorld"
     actions: ClassVar[Mapping[str, type[msgspec.Struct]]] = {"halt": Halt, "rearm": Rearm}
+    patience: ClassVar[Patience] = Patience()
 
     def __init__(self, context: StreamContext[CryptoArbitrageSettings]) -> None:
         super().__init__(context)
@@ -88,8 +84,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         self._journal = Journal(context.directory)
         self._errors = ErrorRate()
         self._wake = asyncio.Event()
-        self._leases: dict[str, Lease[VenueDesk]] = {}
-        self._watchers: dict[str, tuple[Watchers, Watcher]] = {}
+        self._desks = Desks(context, self.make_venue, self._wake)
         self._routes = Routes((), {}, ())
         self._scout: Scout | None = None
         self._trader: Trader | None = None
@@ -139,19 +134,18 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             raise CcxtMissing
         await self._switch.load()
         await self._journal.load()
-        for venue in context.settings.venues:
-            self._leases[venue] = await self._lease(venue)
-        desks = {venue: lease.get() for venue, lease in self._leases.items()}
-        self._routes = routes = routes_of(context.settings, {venue: desk.markets for venue, desk in desks.items()})
+        await self._desks.open()
+        self._routes = routes = routes_of(context.settings, self._desks.markets())
         if not routes.crossings and not any(routes.rounds.values()):
             reasons = ", ".join(f"{each.symbol} on {each.venue}: {each.reason}" for each in routes.left_out)
             raise NoRoutes(f"no way leads anywhere with these settings ({reasons or 'no triangle closes'})")
         self._scout = Scout(context.settings, routes, self._funnel, context.monotonic, context.now)
         self._trader = Trader(
             self._journal,
-            {venue: lease.get for venue, lease in self._leases.items()},
+            self._desks.get,
             Accounts(context.stream, context.id),
             max_unwind_loss_ppm=context.settings.max_unwind_loss_ppm,
+            patience=self.patience,
             funnel=self._funnel,
             hooks=TraderHooks(self._bookkeeper.wake, self._count_order),
             now=context.now,
@@ -161,9 +155,8 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         app, served = await asyncio.to_thread(self._load_page)
         self._host = HttpHost(app, context.host, context.port, {"served": served})
         await self._host.start()
-        for venue, desk in desks.items():
-            watchers = desk.watchers
-            self._watchers[venue] = (watchers, watchers.add(context.id, routes.symbols(venue), self._wake))
+        for venue in context.settings.venues:
+            self._desks.watch(venue, routes.symbols(venue))
 
     async def run(self) -> None:
         """Reconcile what a former life left open, then trade and book, until cancelled."""
@@ -178,33 +171,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             if host is not None:
                 await host.close(_CLOSE_WITHIN_S)
         finally:
-            for watchers, _ in self._watchers.values():
-                watchers.remove(self.context.id)
-            self._watchers.clear()
-            leases, self._leases = self._leases, {}
-            for lease in leases.values():
-                await lease.release()
-
-    async def _lease(self, venue: str) -> Lease[VenueDesk]:
-        context, settings = self.context, self.context.settings
-        state = DeskState(Inventory(venue), Watchers())
-        pace_ms = settings.rate_limits_ms.get(venue)
-
-        def make() -> VenueDesk:
-            access = access_of(venue, settings.account, pace_ms, context.book, context.far_sides, context.secret)
-            return VenueDesk(
-                self.make_venue(access),
-                state,
-                poll_s=settings.poll_s,
-                depth_levels=settings.depth_levels,
-                now=context.now,
-                monotonic=context.monotonic,
-                log=structlog.get_logger("crypto_arbitrage.desk").bind(venue=venue),
-            )
-
-        # What makes a desk another desk is in its key.
-        terms = f"{context.book}/{settings.account}/{pace_ms}/{settings.poll_s}/{settings.depth_levels}"
-        return await context.commons.lease(f"crypto_arbitrage/{venue}/{terms}", make)
+            await self._desks.close()
 
     def _load_page(self) -> tuple[HttpApp, Any]:
         from streams.crypto_arbitrage.page import Standing, page_app
@@ -223,7 +190,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         while True:
             self._wake.clear()
             await self._look_around()
-            changed = {venue: watcher.take() for venue, (_, watcher) in self._watchers.items()}
+            changed = self._desks.changed()
             if not self._paused and self._switch.halted is None and await self._take_one(changed):
                 await asyncio.sleep(self.context.settings.pause_s)
                 continue
@@ -238,12 +205,8 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         scout, trader = self._scout, self._trader
         assert scout is not None
         assert trader is not None
-        ways: list[Way] = []
-        for venue, symbols in changed.items():
-            if symbols:
-                ways += scout.first_look(venue, symbols, self._seen)
-        for way in list(dict.fromkeys(ways))[:_WAYS_PER_LOOK]:
-            plan, reason = scout.plan(way, await self._books(way), self._surroundings())
+        for way in scout.first_look(changed, self._desks.seen)[:_WAYS_PER_LOOK]:
+            plan, reason = scout.plan(way, await self._desks.books(way), self._desks)
             if plan is None:
                 self._decisions.note(way.name, reason)
                 continue
@@ -253,48 +216,6 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
                 await self._check_losses(plan.home)
                 return True
         return False
-
-    async def _books(self, way: Way) -> list[Sighting]:
-        """Return the books of a way's markets, fetched at once; those that do not come count as empty."""
-        return list(await asyncio.gather(*(self._book(market.venue, market.symbol) for market in way.markets)))
-
-    async def _book(self, venue: str, symbol: str) -> Sighting:
-        try:
-            desk = self._leases[venue].get()
-            sighting = await desk.look(symbol)
-            if desk.traded_since(symbol, sighting.book.received_s):
-                sighting = await desk.look(symbol)
-        except (CommonDown, VenueUnavailable) as error:
-            self.context.log.debug("book.unavailable", venue=venue, symbol=symbol, reason=str(error))
-            return Sighting.nothing(venue, symbol)
-        return sighting
-
-    def _seen(self, venue: str, symbol: str) -> Sighting | None:
-        try:
-            return self._leases[venue].get().sighting(symbol)
-        except CommonDown:
-            return None
-
-    def _surroundings(self) -> Surroundings:
-        def desk(venue: str) -> VenueDesk | None:
-            try:
-                return self._leases[venue].get()
-            except CommonDown:
-                return None
-
-        def free(venue: str, asset: str) -> int:
-            at = desk(venue)
-            return 0 if at is None else at.inventory.free(asset)
-
-        def claimed(venue: str, symbol: str) -> bool:
-            at = desk(venue)
-            return at is None or at.inventory.claimed(symbol)
-
-        def wallet(venue: str, asset: str) -> Wallet:
-            at = desk(venue)
-            return Wallet(open=False) if at is None else at.wallet(asset)
-
-        return Surroundings(free, claimed, wallet)
 
     # -- the kill switch ------------------------------------------------------------------------------------------
 
@@ -307,10 +228,9 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         if self._switch.halted is not None:
             return
         settings, now_s = self.context.settings, self.context.monotonic()
-        for venue, lease in self._leases.items():
-            try:
-                desk = lease.get()
-            except CommonDown:
+        for venue in settings.venues:
+            desk = self._desks.find(venue)
+            if desk is None:
                 continue
             if now_s - desk.heard_s > settings.max_silence_s:
                 await self._halt(f"{venue} has said nothing for {settings.max_silence_s:g} s")
@@ -401,7 +321,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         settings, memory = self.context.settings, self._journal.memory
         return {
             "title": settings.title,
-            "venues": {venue: self._describe_venue(venue) for venue in settings.venues},
+            "venues": {venue: self._desks.describe(venue) for venue in settings.venues},
             "ways": {
                 "across": [crossing.way.name for crossing in self._routes.crossings],
                 "round": {venue: len(ways) for venue, ways in self._routes.rounds.items()},
@@ -416,34 +336,12 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
         }
 
-    def _describe_venue(self, venue: str) -> dict[str, Any]:
-        far_side = self.context.far_sides.find(f"venue.{venue}")
-        url = far_side.url if far_side is not None and self.context.book == "paper" else "live"
-        try:
-            desk = self._leases[venue].get()
-        except (CommonDown, KeyError):
-            return {"url": url, "up": False}
-        best = desk.clock.best
-        return {
-            "url": url,
-            "up": True,
-            "inventory": {asset: show_amount(units) for asset, units in desk.inventory.balances().items()},
-            "reserved": {
-                trip: {asset: show_amount(units) for asset, units in wants.items()}
-                for trip, wants in desk.inventory.reservations().items()
-            },
-            "clock_offset_ms": round(best.offset_ms, 1),
-            "clock_uncertainty_ms": round(best.uncertainty_ms, 1),
-            "polls": desk.polls,
-            "failures": desk.failures,
-        }
-
     def _describe_switch(self) -> dict[str, Any]:
         halted = self._switch.halted
         return {"halted": halted is not None, **({} if halted is None else msgspec.to_builtins(halted))}
 
     def _residuals(self) -> list[Residual]:
-        return residuals_of(self._journal.memory.holdings, self.context.settings.venues, self._seen)
+        return residuals_of(self._journal.memory.holdings, self.context.settings.venues, self._desks.seen)
 
     def _homes(self) -> tuple[str, ...]:
         return self.context.settings.homes

@@ -17,7 +17,7 @@ from streams.crypto_arbitrage.costing import Accounts, Holding, cost_fill, ledge
 from streams.crypto_arbitrage.depth import walk
 from streams.crypto_arbitrage.desk import VenueDesk
 from streams.crypto_arbitrage.funnel import Funnel
-from streams.crypto_arbitrage.inventory import AlreadyReserved, InventoryShort
+from streams.crypto_arbitrage.inventory import AlreadyReserved, Inventory, InventoryShort
 from streams.crypto_arbitrage.journal import Finished, Journal, Planned, Refused, Sending, Settled
 from streams.crypto_arbitrage.market import Market
 from streams.crypto_arbitrage.order import Order, OrderReport, changes_of
@@ -44,14 +44,24 @@ from streams.crypto_arbitrage.venue import OrderRefused, OutcomeUnknown, VenueUn
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-_LOOK_EVERY_S: Final = 0.5
-_FIRST_QUESTION_S: Final = 0.3
-_LONGEST_PAUSE_S: Final = 15.0
-_NOT_THERE_AFTER_S: Final = 8.0
-"""An order that a venue does not know this long after it was sent is not going to appear: the window in which a
-venue takes a late request is shorter."""
-
 _NOT_THERE_TIMES: Final = 2
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long a trader waits between two looks.
+
+    Attributes:
+        look_every_s: Between two looks at a book that does not offer enough.
+        first_question_s: Before the first question about an order of unknown outcome; the pauses then double.
+        longest_pause_s: Between two such questions at most.
+        not_there_after_s: An order that a venue does not know this long after it was sent is not going to appear:
+            the window in which a venue takes a late request is shorter.
+    """
+
+    look_every_s: float = 0.5
+    first_question_s: float = 0.3
+    longest_pause_s: float = 15.0
+    not_there_after_s: float = 8.0
 
 
 class TraderHooks(msgspec.Struct, frozen=True):
@@ -71,9 +81,10 @@ class Trader:
 
     Args:
         journal: The instance's memory.
-        desks: Return the desks as they are now, by venue; each raises `CommonDown` while it is down.
+        desk_of: Returns the desk of a venue as it is now; raises `CommonDown` while it is down.
         accounts: The accounts of the books.
         max_unwind_loss_ppm: What is left over is not sold for less than this below what it has cost.
+        patience: How long it waits between two looks.
         funnel: Where it counts.
         hooks: Whom it tells.
         now: The time, aware UTC.
@@ -84,10 +95,11 @@ class Trader:
     def __init__(
         self,
         journal: Journal,
-        desks: Mapping[str, Callable[[], VenueDesk]],
+        desk_of: Callable[[str], VenueDesk],
         accounts: Accounts,
         *,
         max_unwind_loss_ppm: int,
+        patience: Patience,
         funnel: Funnel,
         hooks: TraderHooks,
         now: Callable[[], datetime],
@@ -95,7 +107,8 @@ class Trader:
         log: FilteringBoundLogger,
     ) -> None:
         self._journal = journal
-        self._desks = desks
+        self._desk_of = desk_of
+        self._patience = patience
         self._accounts = accounts
         self._max_unwind_loss_ppm = max_unwind_loss_ppm
         self._funnel = funnel
@@ -114,7 +127,7 @@ class Trader:
         with ExitStack() as reserved:
             try:
                 for venue, symbols in plan.symbols().items():
-                    inventory = self._desks[venue]().inventory
+                    inventory = self._desk_of(venue).inventory
                     inventory.reserve(plan.id, plan.wants().get(venue, {}), symbols)
                     reserved.callback(inventory.release, plan.id)
             except (InventoryShort, AlreadyReserved, CommonDown) as error:
@@ -133,12 +146,11 @@ class Trader:
             for venue, symbols in plan.symbols().items():
                 inventory = (await self._desk_up(venue)).inventory
                 while True:
-                    # What it has on the account is not known before its orders are; the markets are enough.
                     try:
-                        inventory.reserve(plan.id, {}, symbols)
+                        inventory.reserve(plan.id, _as_far_as_free(plan.still_wants(venue), inventory), symbols)
                         break
                     except AlreadyReserved:
-                        await asyncio.sleep(_LOOK_EVERY_S)
+                        await asyncio.sleep(self._patience.look_every_s)
                 reserved.callback(inventory.release, plan.id)
             trip, event = self._replay(plan)
             outcome = await self._drive(trip, event)
@@ -173,7 +185,8 @@ class Trader:
     def _replay(self, plan: Plan) -> tuple[Trip, Event]:
         """Go through what the journal knows, up to the first thing that it does not.
 
-        A leg that was not sent is not sent now: its prices are those of a former life.
+        From there it goes on as planned: limits are as good as they were, and what is not to be had at them any
+        more is unwound after a look at the books of now. A trip that had sent nothing is not begun again.
         """
         known = {sending.order.client_id: (sending, answer) for sending, answer in self._journal.memory.orders}
         trip = Trip(plan)
@@ -202,7 +215,7 @@ class Trader:
             return None
         found = known.get(command.order.client_id)
         if found is None:
-            return NotPlaced("stopped before it was sent")
+            return None
         answer = found[1]
         if isinstance(answer, Settled):
             return Over(answer.report)
@@ -215,7 +228,7 @@ class Trader:
         if trip.sent == 1:
             self._funnel.reach("sent")
         try:
-            report = await self._desks[order.market.venue]().place(order)
+            report = await self._desk_of(order.market.venue).place(order)
         except OrderRefused as error:
             return await self._refused(order, str(error))
         except CommonDown as error:
@@ -231,21 +244,21 @@ class Trader:
             sending.at for sending, _ in self._journal.memory.orders if sending.order.client_id == order.client_id
         )
         began_s = self._monotonic() - max((self._now() - sent_at).total_seconds(), 0.0)
-        pause_s, misses = _FIRST_QUESTION_S, 0
+        pause_s, misses = self._patience.first_question_s, 0
         self.asking = f"asks {order.market.venue} what came of order {order.client_id}"
         try:
             while True:
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                pause_s = min(pause_s * 2, self._patience.longest_pause_s)
                 try:
-                    report = await self._desks[order.market.venue]().find(order)
+                    report = await self._desk_of(order.market.venue).find(order)
                 except (VenueUnavailable, CommonDown) as error:
                     self._log.debug("order.still_unknown", order=order.client_id, reason=str(error))
                     continue
                 if report is not None:
                     return await self._settled(plan, order, report)
                 misses += 1
-                if misses >= _NOT_THERE_TIMES and self._monotonic() - began_s >= _NOT_THERE_AFTER_S:
+                if misses >= _NOT_THERE_TIMES and self._monotonic() - began_s >= self._patience.not_there_after_s:
                     return await self._refused(order, "the venue does not know it")
         finally:
             self.asking = ""
@@ -267,7 +280,7 @@ class Trader:
                 Settled(report, plan.home, order, costed.postings, costed.holdings, costed.income - costed.fees)
             )
             try:
-                inventory = self._desks[order.market.venue]().inventory
+                inventory = self._desk_of(order.market.venue).inventory
             except CommonDown:
                 pass  # it reads the venue's own figures when it is up again
             else:
@@ -301,14 +314,14 @@ class Trader:
                 if offer is not None and (best is None or offer.brought * best.amount > best.brought * offer.amount):
                     best = offer
         if best is None or self._too_cheap(plan.home, asset, best):
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self._patience.look_every_s)
             return SecondLook(None)
         return SecondLook(Leg(best.market, "sell", best.amount, best.limit))
 
     async def _offer(self, market: Market, units: int) -> Conversion | None:
         """Return what a venue gives now for as much as it takes of something."""
         try:
-            book = (await self._desks[market.venue]().look(market.symbol)).book
+            book = (await self._desk_of(market.venue).look(market.symbol)).book
         except (VenueUnavailable, CommonDown):
             return None
         if book.crossed or not book.bids:
@@ -341,6 +354,10 @@ class Trader:
     async def _desk_up(self, venue: str) -> VenueDesk:
         while True:
             try:
-                return self._desks[venue]()
+                return self._desk_of(venue)
             except CommonDown:
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(self._patience.look_every_s)
+
+
+def _as_far_as_free(wants: Mapping[str, int], inventory: Inventory) -> dict[str, int]:
+    return {asset: max(0, min(units, inventory.free(asset))) for asset, units in wants.items()}
