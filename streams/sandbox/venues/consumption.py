@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from streams.sandbox.venues.feed import Ladder, Rung, Side
+from streams.sandbox.venues.market.feed import Ladder, Rung, Side
 
 RungKey: TypeAlias = tuple[str, Side, int]
 """A pair, the side of the orders that take, and a rung's index."""

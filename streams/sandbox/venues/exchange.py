@@ -6,15 +6,14 @@ of other accounts. At the same price the ladder was there first.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from streams.sandbox.venues.balances import FEES, MARKET, Balance, Balances
 from streams.sandbox.venues.consumption import Consumption, RungKey
-from streams.sandbox.venues.feed import SIDES, Ladder, Ladders, Rung, Side
 from streams.sandbox.venues.listings import Listing, VenueTerms
+from streams.sandbox.venues.market.feed import SIDES, Ladder, Ladders, Rung, Side
 from streams.sandbox.venues.order import (
     DuplicateClientId,
     InsufficientFunds,
@@ -27,6 +26,7 @@ from streams.sandbox.venues.order import (
     Trade,
     WouldTake,
 )
+from streams.sandbox.venues.resting import RestingOrders
 
 
 class Changes(msgspec.Struct):
@@ -93,6 +93,11 @@ class Exchange:
         terms: How the venue deals.
         last_order_id: The greatest number that was given to an order.
         last_trade_id: The same of trades.
+
+    Attributes:
+        balances: Who has what.
+        consumption: What was taken of the makers' offers.
+        resting: The open orders.
     """
 
     def __init__(self, terms: VenueTerms, last_order_id: int = 0, last_trade_id: int = 0) -> None:
@@ -101,30 +106,10 @@ class Exchange:
         self.consumption = Consumption()
         self._order_id = last_order_id
         self._trade_id = last_trade_id
-        self._open: dict[int, Order] = {}
-        self._names: dict[tuple[str, str], int] = {}
-        # Best first: the sort keys are (-ticks, id) for purchases and (ticks, id) for sales.
-        self._resting: dict[tuple[str, Side], list[tuple[int, int]]] = {}
+        self.resting = RestingOrders()
         self._changes = Changes()
 
     # -- reading --------------------------------------------------------------------------------------------------
-
-    def get(self, order_id: int) -> Order | None:
-        """Return an open order."""
-        return self._open.get(order_id)
-
-    def by_name(self, account: str, client_id: str) -> Order | None:
-        """Return an account's open order by its client's name for it."""
-        found = self._names.get((account, client_id))
-        return None if found is None else self._open[found]
-
-    def open_orders(self, account: str) -> list[Order]:
-        """Return an account's open orders, oldest first."""
-        return [order for order in self._open.values() if order.account == account]
-
-    def symbols_with_resting(self) -> set[str]:
-        """Return the pairs in which orders rest."""
-        return {order.symbol for order in self._open.values()}
 
     def offers(self, symbol: str, side: Side, ladder: Ladder) -> Iterator[tuple[int, int]]:
         """Yield price and lots of all that orders of a side can take, by price, best first."""
@@ -154,7 +139,7 @@ class Exchange:
             OrderRefused: Why it is not taken; nothing has changed.
         """
         listing = self.terms.listings[new.symbol]
-        if new.client_id and (new.account, new.client_id) in self._names:
+        if new.client_id and self.resting.by_name(new.account, new.client_id) is not None:
             raise DuplicateClientId
         ladder = ladders.offered_to(new.side)
         plan = self._plan(new, listing, ladder)
@@ -193,7 +178,7 @@ class Exchange:
         Raises:
             NoSuchOrder: The account has no such open order.
         """
-        order = self._open.get(order_id)
+        order = self.resting.get(order_id)
         if order is None or order.account != account:
             raise NoSuchOrder
         return self._end(order, "canceled", "user", at_ms)
@@ -203,8 +188,7 @@ class Exchange:
         listing = self.terms.listings[symbol]
         for side in SIDES:
             ladder = ladders.offered_to(side)
-            for _, order_id in tuple(self._resting.get((symbol, side), ())):
-                order = self._open[order_id]
+            for order in self.resting.queue(symbol, side):
                 for rung in tuple(self.consumption.visible(symbol, side, ladder)):
                     if not order.left_lots or not _reaches(side, order.ticks, rung.ticks):
                         break
@@ -225,7 +209,7 @@ class Exchange:
 
     def restore(self, order: Order) -> None:
         """Take up an open order that was stored; what it holds is part of the stored balances."""
-        self._enlist(order)
+        self.resting.add(order)
 
     def changes(self) -> Changes:
         """Return what has changed since the last call."""
@@ -243,11 +227,7 @@ class Exchange:
             Meeting(rung.ticks, rung.lots, rung=rung) for rung in self.consumption.visible(symbol, side, ladder)
         )
         other: Side = "sell" if side == "buy" else "buy"
-        resting = self._resting.get((symbol, other))
-        if not resting:
-            yield from rungs
-            return
-        orders = (self._open[order_id] for _, order_id in tuple(resting))
+        orders = iter(self.resting.queue(symbol, other))
         ahead = next(orders, None)
         for rung in rungs:
             while ahead is not None and ahead.ticks != rung.ticks and _reaches(side, rung.ticks, ahead.ticks):
@@ -377,43 +357,24 @@ class Exchange:
         listing = self.terms.listings[order.symbol]
         asset = listing.quote if order.side == "buy" else listing.base
         self.balances.hold(order.account, asset, self._promise(listing, order.side, order.ticks, order.left_lots))
-        self._enlist(order)
-
-    def _enlist(self, order: Order) -> None:
-        self._open[order.id] = order
-        if order.client_id:
-            self._names[order.account, order.client_id] = order.id
-        insort(self._resting.setdefault((order.symbol, order.side), []), _rank(order))
-
-    def _delist(self, order: Order) -> None:
-        del self._open[order.id]
-        self._names.pop((order.account, order.client_id), None)
-        queue = self._resting[order.symbol, order.side]
-        queue.remove(_rank(order))
-        if not queue:
-            del self._resting[order.symbol, order.side]
+        self.resting.add(order)
 
     def _shorten(self, order: Order) -> Order:
         """Keep what is left of a resting order that has traded."""
         if order.left_lots:
-            self._open[order.id] = order
+            self.resting.replace(order)
         else:
-            self._delist(order)
+            self.resting.remove(order)
             order = msgspec.structs.replace(order, status="filled")
         self._changes.orders[order.id] = order
         return order
 
     def _end(self, order: Order, status: Status, reason: str, at_ms: int) -> Order:
         self._release(order, self.terms.listings[order.symbol], 0)
-        self._delist(order)
+        self.resting.remove(order)
         order = msgspec.structs.replace(order, status=status, reason=reason, updated_ms=at_ms)
         self._changes.orders[order.id] = order
         return order
-
-
-def _rank(order: Order) -> tuple[int, int]:
-    """Return what orders of one side are sorted by: the best price first, then the oldest."""
-    return (-order.ticks if order.side == "buy" else order.ticks, order.id)
 
 
 def _reaches(side: Side, limit_ticks: int, offer_ticks: int) -> bool:

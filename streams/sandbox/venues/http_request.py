@@ -40,14 +40,24 @@ class VenueRequest(msgspec.Struct, frozen=True):
         Raises:
             NotAForm: They are not names and values, or too many.
         """
-        pairs: list[tuple[str, str]] = []
-        for text in (self.query, self.body):
-            if text:
-                try:
-                    pairs += parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_PARAMETERS)
-                except ValueError as error:
-                    raise NotAForm(str(error)) from error
-        return dict(pairs)
+        return {**_parsed(self.query), **_parsed(self.body)}
+
+    def form(self) -> dict[str, str]:
+        """Return the parameters of the body alone.
+
+        Raises:
+            NotAForm: They are not names and values, or too many.
+        """
+        return _parsed(self.body)
+
+
+def _parsed(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_PARAMETERS))
+    except ValueError as error:
+        raise NotAForm(str(error)) from error
 
 
 async def read_request(scope: Any, receive: Any) -> VenueRequest:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from streams.money import asset_of
-from streams.sandbox.venues.dice import MILLION
+from streams.sandbox.venues.market.dice import MILLION
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from streams.sandbox.venues.feed import Side
+from streams.sandbox.venues.market.feed import Side
 
 Kind: TypeAlias = Literal["limit", "market"]
 TimeInForce: TypeAlias = Literal["gtc", "ioc", "fok"]

@@ -11,9 +11,9 @@ from actors import Actor, Message, on
 from streams.addresses import address_of
 from streams.far_sides import FarSide
 from streams.http_host import AsgiApp, HttpApp, HttpHost, PortTaken
-from streams.sandbox.venues.binance import BinanceDialect
+from streams.sandbox.venues.binance.dialect import BinanceDialect
 from streams.sandbox.venues.customers import FLEET, VISITOR, Customer, open_customers
-from streams.sandbox.venues.kraken import KrakenDialect
+from streams.sandbox.venues.kraken.dialect import KrakenDialect
 from streams.sandbox.venues.listings import VenueTerms
 from streams.sandbox.venues.venue import Venue
 from streams.sandbox.venues.world_time import WorldTime

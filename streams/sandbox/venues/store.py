@@ -14,8 +14,8 @@ import msgspec
 
 from streams.sandbox.venues.balances import Balance
 from streams.sandbox.venues.exchange import Changes, Exchange
-from streams.sandbox.venues.feed import Side
 from streams.sandbox.venues.listings import VenueTerms
+from streams.sandbox.venues.market.feed import Side
 from streams.sandbox.venues.order import Order, Trade
 
 ORDERS_KEPT: Final = 50_000

@@ -13,13 +13,13 @@ from typing import Final
 import msgspec
 
 from streams.sandbox.venues.balances import Balance
-from streams.sandbox.venues.day import DAY_MS, Day, DaySamples
-from streams.sandbox.venues.dice import MILLION, Dice
 from streams.sandbox.venues.exchange import Exchange, Placed
-from streams.sandbox.venues.fair_prices import FairPrices
-from streams.sandbox.venues.feed import Feed, Ladders, step_at
 from streams.sandbox.venues.keeper import Keeper, VenueDown
 from streams.sandbox.venues.listings import VenueTerms
+from streams.sandbox.venues.market.day import DAY_MS, Day, DaySamples
+from streams.sandbox.venues.market.dice import MILLION, Dice
+from streams.sandbox.venues.market.fair_prices import FairPrices
+from streams.sandbox.venues.market.feed import Feed, Ladders, step_at
 from streams.sandbox.venues.order import Journey, NewOrder, Order, Trade
 from streams.sandbox.venues.store import OrderQuery, Store
 from streams.sandbox.venues.world_time import WorldTime
@@ -204,7 +204,11 @@ class Venue:
         """
         exchange = self._ready()
         self._settle_all(exchange)
-        wanted = [order for each in order_ids if (order := exchange.get(each)) is not None and order.account == account]
+        wanted = [
+            order
+            for each in order_ids
+            if (order := exchange.resting.get(each)) is not None and order.account == account
+        ]
         ended = [exchange.cancel(account, order.id, self.time.unix_ms()) for order in wanted]
         await self._durable()
         return ended
@@ -216,7 +220,7 @@ class Venue:
 
     async def open_orders(self, account: str) -> list[Order]:
         """Return an account's open orders, oldest first."""
-        return (await self._settled()).open_orders(account)
+        return (await self._settled()).resting.of(account)
 
     async def orders(self, query: OrderQuery) -> list[Order]:
         """Return orders, oldest first."""
@@ -239,7 +243,7 @@ class Venue:
             self._keeper.recover()
             return True
         self._settle_all(exchange)
-        return bool(exchange.symbols_with_resting())
+        return bool(exchange.resting.symbols())
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
@@ -253,13 +257,13 @@ class Venue:
     def _settle(self, exchange: Exchange, symbol: str) -> tuple[int, Ladders]:
         step = self.step()
         ladders = self._feed.ladders(symbol, step)
-        if symbol in exchange.symbols_with_resting():
+        if symbol in exchange.resting.symbols():
             exchange.settle(symbol, ladders, self.time.unix_ms())
             self._keeper.submit()
         return step, ladders
 
     def _settle_all(self, exchange: Exchange) -> None:
-        for symbol in exchange.symbols_with_resting():
+        for symbol in exchange.resting.symbols():
             self._settle(exchange, symbol)
 
     async def _settled(self) -> Exchange:

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from actors import Actor
 from streams.sandbox.venues.customers import FLEET, VISITOR
-from streams.sandbox.venues.feed import units_of_usd
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, VenueTerms
+from streams.sandbox.venues.market.feed import units_of_usd
 from streams.sandbox.venues.server import VenueServer
 from streams.sandbox.venues.world_time import WorldTime
 from streams.sandbox.world import Ground, MakeServer, PaperWorld, Visit

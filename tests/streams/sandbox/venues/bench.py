@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streams.http_host import HttpApp, HttpHost
-from streams.sandbox.venues.binance import BinanceDialect
+from streams.sandbox.venues.binance.dialect import BinanceDialect
 from streams.sandbox.venues.customers import VISITOR, Customer, open_customers
-from streams.sandbox.venues.kraken import KrakenDialect
+from streams.sandbox.venues.kraken.dialect import KrakenDialect
 from streams.sandbox.venues.listings import VenueTerms
 from streams.sandbox.venues.venue import Venue
 from streams.sandbox.venues.world import deposits_of

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streams.sandbox.venues import binance_shapes, venue
+from streams.sandbox.venues import venue
+from streams.sandbox.venues.binance import shapes
 from streams.sandbox.venues.customers import FLEET, VISITOR
 from streams.sandbox.venues.listings import BINANCE
 from tests.streams.sandbox.venues.bench import MarketTime, open_bench
@@ -245,7 +246,7 @@ async def test_two_accounts_trade_with_each_other(ccxt: Any, tmp_path: Path) -> 
 
 
 async def test_too_many_requests_are_told_to_wait(ccxt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binance_shapes, "WEIGHT_PER_MINUTE", 90)
+    monkeypatch.setattr(shapes, "WEIGHT_PER_MINUTE", 90)
     async with open_bench(tmp_path, BINANCE) as bench, bench.client(ccxt) as client:
         await client.public_get_ticker_24hr()
         assert client.last_response_headers["x-mbx-used-weight-1m"] == "40"

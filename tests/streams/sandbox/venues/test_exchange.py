@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streams.sandbox.venues.balances import FEES, MARKET, Balance
 from streams.sandbox.venues.exchange import Exchange, Placed
-from streams.sandbox.venues.feed import Ladder, Ladders, Rung, Side
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, VenueTerms
+from streams.sandbox.venues.market.feed import Ladder, Ladders, Rung, Side
 from streams.sandbox.venues.order import (
     DuplicateClientId,
     InsufficientFunds,
@@ -74,7 +74,7 @@ def test_immediate_or_cancel_leaves_nothing_behind() -> None:
     placed = place(exchange, order("buy", 25_000, 10_150, time_in_force="ioc"))
     assert (placed.order.status, placed.order.filled_lots) == ("expired", 10_000)
     assert exchange.balances.of(ANN, "USDT").held == 0
-    assert exchange.open_orders(ANN) == []
+    assert exchange.resting.of(ANN) == []
 
 
 def test_fill_or_kill_takes_all_or_nothing() -> None:
@@ -107,7 +107,10 @@ def test_a_fee_is_rounded_up_to_a_whole_unit() -> None:
 
 def test_depth_that_was_taken_stays_gone_until_it_is_offered_anew() -> None:
     exchange = exchange_of()
-    place(exchange, order("buy", 15_000, account=ANN))
+    place(exchange, order("buy", 3_000))
+    place(exchange, order("buy", 3_000))
+    assert next(exchange.offers("BTC/USDT", "buy", LADDERS.asks)) == (10_100, 4_000)
+    place(exchange, order("buy", 9_000))
     assert list(exchange.offers("BTC/USDT", "buy", LADDERS.asks)) == [(10_200, 15_000)]
     anew = Ladder(LADDERS.asks.rungs, epoch=2)
     assert list(exchange.offers("BTC/USDT", "buy", anew)) == [(10_100, 10_000), (10_200, 20_000)]
@@ -138,17 +141,26 @@ def test_a_market_order_by_cost_takes_what_its_budget_pays_for() -> None:
 def test_the_better_price_goes_first_and_of_equal_ones_the_older() -> None:
     exchange = exchange_of()
     exchange.deposit("eve", "USDT", 1_000 * USDT)
-    late_and_better = []
-    for account, ticks in ((ANN, 10_060), (BEN, 10_050), (ANN, 10_050), (ANN, 10_040)):
-        late_and_better.append(place(exchange, order("sell", 100, ticks, account=account)).order.id)
-    placed = place(exchange, order("buy", 350, 10_100, account="eve"))
-    first, second, third, fourth = late_and_better
-    filled = [order.id for order in exchange.changes().orders.values() if order.status == "filled"]
-    assert [trade.ticks for trade in placed.trades] == [10_040, 10_050, 10_050, 10_060]
-    assert set(filled) == {fourth, second, third, placed.order.id}
-    left = exchange.get(first)
-    assert left is not None
-    assert left.left_lots == 50
+    exchange.deposit("eve", "BTC", 10 * BTC)
+    cases: list[tuple[Side, Side, list[int]]] = [
+        ("sell", "buy", [10_060, 10_050, 10_050, 10_040]),
+        ("buy", "sell", [9_940, 9_950, 9_950, 9_960]),
+    ]
+    for rests, takes, prices in cases:
+        first, *others = (
+            place(exchange, order(rests, 100, ticks, account=account)).order.id
+            for account, ticks in zip((ANN, BEN, ANN, ANN), prices, strict=True)
+        )
+        exchange.changes()
+        placed = place(exchange, order(takes, 350, prices[0], account="eve"))
+        changes = exchange.changes()
+        assert [trade.ticks for trade in placed.trades] == sorted(prices, reverse=rests == "buy")
+        makers = [trade.order_id for trade in changes.trades if trade.maker]
+        assert makers == [others[2], others[0], others[1], first]
+        left = exchange.resting.get(first)
+        assert left is not None
+        assert left.left_lots == 50
+        exchange.cancel(ANN, first, 2)
 
 
 def test_the_makers_were_there_first_at_the_same_price() -> None:
@@ -167,7 +179,7 @@ def test_an_order_that_rests_is_taken_when_prices_come_to_it_at_its_own_price_as
     trade = exchange.changes().trades[-1]
     assert (trade.ticks, trade.lots, trade.maker, trade.at_ms) == (1000, 20_000, True, 5)
     assert trade.fee_units == 32_000  # 0.16 % of 20 USDT
-    left = exchange.get(resting.id)
+    left = exchange.resting.get(resting.id)
     assert left is not None
     assert left.left_lots == 30_000
     exchange.settle("BTC/USDT", come_down, 6)
@@ -194,7 +206,14 @@ def test_what_is_held_cannot_be_spent_again() -> None:
         place(exchange, order("buy", 50_000, 9_000))
     with pytest.raises(InsufficientFunds):
         place(exchange, order("sell", 100_001, 20_000))
-    assert len(exchange.open_orders(ANN)) == 1
+    assert len(exchange.resting.of(ANN)) == 1
+
+
+def test_an_order_has_to_be_covered_at_its_worst_price_whatever_it_would_pay() -> None:
+    exchange = exchange_of()
+    with pytest.raises(InsufficientFunds):
+        place(exchange, order("buy", 10_000, 100_001, time_in_force="ioc"))
+    assert place(exchange, order("buy", 10_000, 100_000, time_in_force="ioc")).order.cost_units == 101 * USDT
 
 
 def test_a_name_is_an_accounts_own_and_free_again_when_its_order_has_ended() -> None:
@@ -205,7 +224,7 @@ def test_a_name_is_an_accounts_own_and_free_again_when_its_order_has_ended() -> 
     place(exchange, order("buy", 100, 9_000, account=BEN, client_id="a"))
     exchange.cancel(ANN, first.id, 2)
     again = place(exchange, order("buy", 100, 9_000, client_id="a")).order
-    assert exchange.by_name(ANN, "a") == again
+    assert exchange.resting.by_name(ANN, "a") == again
 
 
 def test_nobody_trades_with_himself() -> None:
@@ -217,7 +236,7 @@ def test_nobody_trades_with_himself() -> None:
     mine = place(kraken, order("sell", 100, 1_000), NOTHING).order
     placed = place(kraken, order("buy", 100, 1_000), NOTHING)
     assert (placed.order.status, placed.order.reason) == ("expired", "self_trade"), "Kraken the newer one"
-    assert kraken.get(mine.id) is not None
+    assert kraken.resting.get(mine.id) is not None
 
 
 def test_an_order_that_is_only_to_rest_is_refused_where_it_would_take() -> None:
@@ -238,22 +257,23 @@ def test_whoever_is_faster_takes_the_best_away() -> None:
 orders = st.builds(
     order,
     side=st.sampled_from(["buy", "sell"]),
-    lots=st.integers(1, 3_000),
-    ticks=st.one_of(st.just(0), st.integers(9_700, 10_300)),
+    lots=st.integers(1, 1_500),
+    ticks=st.one_of(st.just(0), *[st.integers(9_890, 10_110)] * 5),
     account=st.sampled_from([ANN, BEN]),
     client_id=st.sampled_from(["", "x", "y"]),
 )
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("place"), orders, st.sampled_from(["gtc", "ioc", "fok"])),
+        *[st.tuples(st.just("place"), orders, st.sampled_from(["gtc", "gtc", "gtc", "ioc", "fok"]))] * 5,
         st.tuples(st.just("settle"), st.integers(-60, 60), st.integers(1, 3)),
         st.tuples(st.just("cancel"), st.sampled_from([ANN, BEN]), st.integers(0, 5)),
     ),
+    min_size=5,
     max_size=40,
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from([BINANCE, KRAKEN]), steps)
 def test_nothing_is_made_or_lost_and_nobody_owes(terms: VenueTerms, steps: list[tuple[object, ...]]) -> None:
     scale = 1 if terms is BINANCE else 10
@@ -261,7 +281,7 @@ def test_nothing_is_made_or_lost_and_nobody_owes(terms: VenueTerms, steps: list[
     for account in (ANN, BEN):
         exchange.deposit(account, "USDT", 60 * USDT)
         exchange.deposit(account, "BTC", BTC // 2)
-    ladders = LADDERS
+    ladders = moved_ladders(0, 1, scale)
     for kind, *rest in steps:
         if kind == "place":
             new, time = rest
@@ -281,7 +301,7 @@ def test_nothing_is_made_or_lost_and_nobody_owes(terms: VenueTerms, steps: list[
             exchange.settle("BTC/USDT", ladders, 2)
         else:
             owner, index = (str(each) for each in rest)
-            mine = exchange.open_orders(owner)
+            mine = exchange.resting.of(owner)
             if mine:
                 exchange.cancel(owner, mine[int(index) % len(mine)].id, 3)
         check(exchange, terms)
@@ -318,10 +338,14 @@ def check(exchange: Exchange, terms: VenueTerms) -> None:
     assert set(totals.values()) == {0}, "what one gains another loses"
     promised: dict[tuple[str, str], int] = {}
     listing = terms.listings["BTC/USDT"]
-    for open_order in (*exchange.open_orders(ANN), *exchange.open_orders(BEN)):
+    for open_order in (*exchange.resting.of(ANN), *exchange.resting.of(BEN)):
         units, what = listing.base_units(open_order.left_lots), "BTC"
         if open_order.side == "buy":
             cost = listing.cost_units(open_order.ticks, open_order.left_lots)
             units, what = cost if terms.fee_on_received else cost + terms.fee_units(cost, maker=False), "USDT"
         promised[open_order.account, what] = promised.get((open_order.account, what), 0) + units
     assert held == promised, "what is held is what open orders need, no more and no less"
+    resting = (*exchange.resting.of(ANN), *exchange.resting.of(BEN))
+    bids = [each.ticks for each in resting if each.side == "buy"]
+    asks = [each.ticks for each in resting if each.side == "sell"]
+    assert not bids or not asks or max(bids) < min(asks), "whatever could have met has met"

@@ -15,7 +15,7 @@ import pytest
 
 from streams.sandbox.venues import venue
 from streams.sandbox.venues.customers import FLEET, VISITOR
-from streams.sandbox.venues.kraken import GREATEST_COUNTER
+from streams.sandbox.venues.kraken.dialect import GREATEST_COUNTER
 from streams.sandbox.venues.listings import KRAKEN
 from tests.streams.sandbox.venues.bench import MarketTime, VenueBench, open_bench
 

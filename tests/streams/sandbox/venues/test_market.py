@@ -8,11 +8,11 @@ from itertools import permutations
 
 import pytest
 
-from streams.sandbox.venues.dice import MILLION, Dice
 from streams.sandbox.venues.exchange import Exchange
-from streams.sandbox.venues.fair_prices import STEP_MS, FairPrices
-from streams.sandbox.venues.feed import Dislocations, Feed, Ladders
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, Listing, VenueTerms
+from streams.sandbox.venues.market.dice import MILLION, Dice
+from streams.sandbox.venues.market.fair_prices import STEP_MS, FairPrices
+from streams.sandbox.venues.market.feed import Dislocations, Feed, Ladders
 
 A_WEEK_STEPS = 7 * 24 * 3600 * 1000 // STEP_MS
 TWENTY_MINUTES = range(A_WEEK_STEPS, A_WEEK_STEPS + 2400)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.sandbox.venues import binance_shapes, kraken_shapes
 from streams.sandbox.venues.balances import Balance
-from streams.sandbox.venues.day import Day
+from streams.sandbox.venues.binance import shapes as binance_shapes
+from streams.sandbox.venues.kraken import shapes as kraken_shapes
 from streams.sandbox.venues.listings import BINANCE, KRAKEN
+from streams.sandbox.venues.market.day import Day
 from streams.sandbox.venues.order import Order, Trade
 
 SHARED = Path(os.environ.get("AUTOMATE_SHARED", Path(__file__).parents[5] / "shared")) / "data" / "crypto"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from streams.sandbox.venues.customers import FLEET, VISITOR
-from streams.sandbox.venues.fair_prices import FairPrices
-from streams.sandbox.venues.feed import Feed, Ladder, Ladders
 from streams.sandbox.venues.keeper import VenueDown
 from streams.sandbox.venues.listings import BINANCE, KRAKEN
+from streams.sandbox.venues.market.fair_prices import FairPrices
+from streams.sandbox.venues.market.feed import Feed, Ladder, Ladders
 from streams.sandbox.venues.order import InsufficientFunds, NewOrder
 from streams.sandbox.venues.store import OrderQuery, Store
 from streams.sandbox.venues.venue import GREATEST_LATENCY_MS, LEAST_LATENCY_MS, AnswerLost, Venue, VenueBusy

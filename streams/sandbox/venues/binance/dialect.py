@@ -1,17 +1,16 @@
-"""Binance's spot REST API over a venue: routes, signatures, weights and errors."""
+"""Binance's spot REST API over a venue: routes, weights and errors."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from streams.http_answer import JSON_TYPE, BodyTooLarge, HttpAnswer, PeerGone
-from streams.sandbox.venues import binance_shapes as shapes
-from streams.sandbox.venues.binance_orders import BinanceError, need, new_order, whole_number
+from streams.sandbox.venues.binance import shapes
+from streams.sandbox.venues.binance.orders import BinanceError, need, new_order, whole_number
+from streams.sandbox.venues.binance.signing import account_of
 from streams.sandbox.venues.customers import Customer
 from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.http_request import NotAForm, VenueRequest, read_request
@@ -20,11 +19,6 @@ from streams.sandbox.venues.listings import Listing
 from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, Order, TooSmall, WouldTake
 from streams.sandbox.venues.store import OrderQuery
 from streams.sandbox.venues.venue import AnswerLost, Venue, VenueBusy
-
-DEFAULT_WINDOW_MS: Final = 5_000
-LONGEST_WINDOW_MS: Final = 60_000
-MAY_BE_AHEAD_MS: Final = 1_000
-"""How far a client's clock may be ahead of the venue's."""
 
 MOST_DEPTH: Final = 5_000
 MOST_ROWS: Final = 1_000
@@ -92,11 +86,11 @@ class BinanceDialect:
         if route in _PRIVATE:
             weight, private = _PRIVATE[route]
             self._weigh(weight)
-            account, parameters = self._signed(request)
-            return await private(self, account, parameters)
+            account = account_of(request, self._by_key, self._venue.time.unix_ms())
+            return await private(self, account, request.parameters())
         raise BinanceError(-1000, f"there is nothing at {request.method} {request.path} on this venue", 404)
 
-    # -- limits and signatures ------------------------------------------------------------------------------------
+    # -- limits ---------------------------------------------------------------------------------------------------
 
     def _weigh(self, weight: int) -> None:
         minute = self._venue.time.unix_ms() // 60_000
@@ -113,41 +107,6 @@ class BinanceDialect:
 
     def _seconds_left(self) -> int:
         return 60 - self._venue.time.unix_ms() // 1000 % 60
-
-    def _signed(self, request: VenueRequest) -> tuple[str, Parameters]:
-        """Return whose request it is, and its parameters.
-
-        Raises:
-            BinanceError: It does not prove that, or is too old.
-        """
-        key = request.headers.get("x-mbx-apikey", "")
-        if not key:
-            raise BinanceError(-2014, "API-key format invalid.", 401)
-        customer = self._by_key.get(key)
-        if customer is None:
-            raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-        parameters = request.parameters()
-        signature = need(parameters, "signature")
-        # The signature is over the query and the body, one behind the other, without itself.
-        signed = "".join(_unsigned(text) for text in (request.query, request.body))
-        right = hmac.new(customer.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(right.encode(), signature.lower().encode()):
-            raise BinanceError(-1022, "Signature for this request is not valid.")
-        self._require_fresh(parameters)
-        return customer.account, parameters
-
-    def _require_fresh(self, parameters: Parameters) -> None:
-        need(parameters, "timestamp")
-        sent_ms = whole_number(parameters, "timestamp") or 0
-        window_ms = whole_number(parameters, "recvWindow")
-        window_ms = DEFAULT_WINDOW_MS if window_ms is None else window_ms
-        if window_ms > LONGEST_WINDOW_MS:
-            raise BinanceError(-1131, f"recvWindow must be less than {LONGEST_WINDOW_MS}.")
-        now_ms = self._venue.time.unix_ms()
-        if sent_ms >= now_ms + MAY_BE_AHEAD_MS:
-            raise BinanceError(-1021, f"Timestamp for this request was {MAY_BE_AHEAD_MS}ms ahead of the server's time.")
-        if now_ms - sent_ms > window_ms:
-            raise BinanceError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
     # -- the public -----------------------------------------------------------------------------------------------
 
@@ -360,10 +319,6 @@ class BinanceDialect:
             newest=from_id is None and start_ms is None,
             limit=min(DEFAULT_ROWS if limit is None else limit, MOST_ROWS),
         )
-
-
-def _unsigned(text: str) -> str:
-    return "&".join(part for part in text.split("&") if not part.startswith("signature="))
 
 
 def _matches(order: Order, query: OrderQuery) -> bool:

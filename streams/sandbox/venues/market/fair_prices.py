@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from streams.sandbox.venues.dice import MILLION, Dice
+from streams.sandbox.venues.market.dice import MILLION, Dice
 
 STEP_MS: Final = 500
 """How long prices stand between two of their changes."""

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from streams.money import asset_of
 from streams.sandbox.venues.decimals import NotADecimal, TooPrecise, steps_of
-from streams.sandbox.venues.feed import Side
 from streams.sandbox.venues.listings import Listing
+from streams.sandbox.venues.market.feed import Side
 from streams.sandbox.venues.order import Kind, NewOrder, TimeInForce
 
 T = TypeVar("T")

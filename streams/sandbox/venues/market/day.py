@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from streams.sandbox.venues.fair_prices import STEP_MS, FairPrices
 from streams.sandbox.venues.listings import Listing
+from streams.sandbox.venues.market.fair_prices import STEP_MS, FairPrices
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 

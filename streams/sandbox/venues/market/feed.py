@@ -13,9 +13,9 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from streams.money import asset_of
-from streams.sandbox.venues.dice import MILLION, Dice
-from streams.sandbox.venues.fair_prices import STEP_MS, USD_SCALE, FairPrices
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, Listing, VenueTerms
+from streams.sandbox.venues.market.dice import MILLION, Dice
+from streams.sandbox.venues.market.fair_prices import STEP_MS, USD_SCALE, FairPrices
 
 Side: TypeAlias = Literal["buy", "sell"]
 SIDES: Final[tuple[Side, Side]] = ("buy", "sell")

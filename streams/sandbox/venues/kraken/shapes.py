@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from streams.money import asset_of
 from streams.sandbox.venues.balances import Balance
-from streams.sandbox.venues.day import Day
 from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.listings import Listing, VenueTerms
+from streams.sandbox.venues.market.day import Day
 from streams.sandbox.venues.order import NewOrder, Order, Trade
 
 # The older assets have names of four letters there, and Bitcoin one of its own.

@@ -1,11 +1,7 @@
-"""Kraken's spot REST API over a venue: routes, signatures, nonces, call counters and errors."""
+"""Kraken's spot REST API over a venue: routes, nonces, call counters and errors."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from typing import Any, Final, TypeAlias
@@ -13,12 +9,13 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from streams.http_answer import JSON_TYPE, BodyTooLarge, HttpAnswer, PeerGone
-from streams.sandbox.venues import kraken_shapes as shapes
 from streams.sandbox.venues.customers import Customer
 from streams.sandbox.venues.decimals import text_of
 from streams.sandbox.venues.http_request import NotAForm, VenueRequest, read_request
 from streams.sandbox.venues.keeper import VenueDown
-from streams.sandbox.venues.kraken_orders import KrakenError, new_order, userref_of, whole_number
+from streams.sandbox.venues.kraken import shapes
+from streams.sandbox.venues.kraken.orders import KrakenError, new_order, userref_of, whole_number
+from streams.sandbox.venues.kraken.signing import proof_of
 from streams.sandbox.venues.listings import Listing
 from streams.sandbox.venues.order import DuplicateClientId, InsufficientFunds, Order, TooSmall, WouldTake
 from streams.sandbox.venues.store import OrderQuery
@@ -88,12 +85,18 @@ class KrakenDialect:
             if request.method != "POST":
                 raise KrakenError("EGeneral:Unknown method")
             cost, private = _PRIVATE[request.path]
-            account, parameters = self._signed(request)
+            account, nonce = proof_of(request, self._by_key)
+            self._require_new(account, nonce)
             self._count(account, cost)
-            return await private(self, account, parameters)
+            return await private(self, account, request.form())
         raise KrakenError("EGeneral:Unknown method")
 
-    # -- limits and signatures ------------------------------------------------------------------------------------
+    # -- limits ---------------------------------------------------------------------------------------------------
+
+    def _require_new(self, account: str, nonce: int) -> None:
+        if nonce <= self._venue.nonces.get(account, 0):
+            raise KrakenError("EAPI:Invalid nonce")
+        self._venue.nonces[account] = nonce
 
     def _count(self, account: str, cost: float) -> None:
         now_s = self._venue.time.monotonic()
@@ -102,31 +105,6 @@ class KrakenDialect:
         if counter > GREATEST_COUNTER:
             raise KrakenError("EAPI:Rate limit exceeded")
         self._counters[account] = (counter, now_s)
-
-    def _signed(self, request: VenueRequest) -> tuple[str, Parameters]:
-        """Return whose request it is, and its parameters.
-
-        Raises:
-            KrakenError: It does not prove that, or is not newer than the last.
-        """
-        customer = self._by_key.get(request.headers.get("api-key", ""))
-        if customer is None:
-            raise KrakenError("EAPI:Invalid key")
-        parameters = msgspec.structs.replace(request, query="").parameters()
-        text = parameters.get("nonce", "")
-        digest = hashlib.sha256((text + request.body).encode()).digest()
-        right = hmac.new(base64.b64decode(customer.secret), request.path.encode() + digest, hashlib.sha512).digest()
-        try:
-            signature = base64.b64decode(request.headers.get("api-sign", ""), validate=True)
-        except (binascii.Error, ValueError):
-            signature = b""
-        if not hmac.compare_digest(right, signature):
-            raise KrakenError("EAPI:Invalid signature")
-        nonce = whole_number(parameters, "nonce")
-        if nonce is None or nonce <= self._venue.nonces.get(customer.account, 0):
-            raise KrakenError("EAPI:Invalid nonce")
-        self._venue.nonces[customer.account] = nonce
-        return customer.account, parameters
 
     # -- the public -----------------------------------------------------------------------------------------------
 

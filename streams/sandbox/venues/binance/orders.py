@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from streams.money import asset_of
-from streams.sandbox.venues import binance_shapes as shapes
+from streams.sandbox.venues.binance import shapes
 from streams.sandbox.venues.decimals import NotADecimal, TooPrecise, steps_of
-from streams.sandbox.venues.feed import Side
 from streams.sandbox.venues.listings import Listing
+from streams.sandbox.venues.market.feed import Side
 from streams.sandbox.venues.order import Kind, NewOrder, TimeInForce
 
 _CLIENT_ID: Final = re.compile(r"[\.A-Z:/a-z0-9_-]{1,36}")

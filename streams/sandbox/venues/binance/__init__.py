@@ -1,0 +1,1 @@
+"""A venue in the dialect of Binance's spot API."""

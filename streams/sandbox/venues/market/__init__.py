@@ -1,0 +1,1 @@
+"""What assets are worth, and what a venue's makers offer for them: drawn by seed and moment."""
