@@ -148,7 +148,7 @@ class Exchange:
         if new.budget_units and not plan.meetings:
             raise TooSmall
         if new.time_in_force == "fok" and plan.lots < new.lots:
-            plan.meetings.clear()
+            plan = _Plan()
         self._require_funds(new, listing, plan)
         self._order_id += 1
         fields = msgspec.structs.asdict(new)
@@ -164,7 +164,8 @@ class Exchange:
         if not order.left_lots:
             order = msgspec.structs.replace(order, status="filled")
         elif new.time_in_force != "gtc" or new.kind == "market":
-            order = msgspec.structs.replace(order, status="expired", reason=new.time_in_force)
+            reason = "ioc" if new.kind == "market" else new.time_in_force
+            order = msgspec.structs.replace(order, status="expired", reason=reason)
         elif plan.stopped_by_own:
             order = msgspec.structs.replace(order, status="expired", reason="self_trade")
         else:

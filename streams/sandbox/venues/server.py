@@ -10,6 +10,7 @@ import structlog
 from actors import Actor, Message, on
 from streams.addresses import address_of
 from streams.far_sides import FarSide
+from streams.http_connection import HttpLimits
 from streams.http_host import AsgiApp, HttpApp, HttpHost, PortTaken
 from streams.sandbox.venues.binance.dialect import BinanceDialect
 from streams.sandbox.venues.customers import FLEET, VISITOR, Customer, open_customers
@@ -23,6 +24,9 @@ LOOK_EVERY_S: Final = 1.0
 """How often resting orders are held against the market."""
 
 _CLOSE_S: Final = 2.0
+
+# Longer than clients keep a connection, so that they are not cut off in the middle of a thought.
+_LIMITS: Final = HttpLimits(keep_alive_s=60)
 
 
 class LookAfterOrders(Message, frozen=True):
@@ -99,12 +103,12 @@ class VenueServer(Actor[LookAfterOrders]):
             self._venue.settle()
 
     async def _listen(self, app: HttpApp) -> HttpHost:
-        host = HttpHost(app, self._ground.host, self._port, {})
+        host = HttpHost(app, self._ground.host, self._port, {}, _LIMITS)
         try:
             await host.start()
         except PortTaken:
             self._log.warning("venue.port_taken", port=self._port)
-            host = HttpHost(app, self._ground.host, 0, {})
+            host = HttpHost(app, self._ground.host, 0, {}, _LIMITS)
             await host.start()
         return host
 

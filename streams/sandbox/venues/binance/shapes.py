@@ -188,11 +188,23 @@ def account(terms: VenueTerms, balances: dict[str, Balance], now_ms: int, *, all
     }
 
 
+# The chain that an asset travels by, and what its withdrawal costs.
+_NETWORKS: Final = {
+    "BTC": ("BTC", "0.0001"),
+    "ETH": ("ETH", "0.001"),
+    "SOL": ("SOL", "0.008"),
+    "XRP": ("XRP", "0.2"),
+    "LTC": ("LTC", "0.001"),
+    "USDT": ("TRX", "1"),
+}
+
+
 def coin(asset: str, balance: Balance) -> dict[str, Any]:
-    """Return what `GET /sapi/v1/capital/config/getall` says of an asset: nothing comes in or goes out here."""
+    """Return what `GET /sapi/v1/capital/config/getall` says of an asset: its wallet is open, and what leaving costs."""
+    network, fee = _NETWORKS[asset]
     return {
         "coin": asset,
-        "depositAllEnable": False,
+        "depositAllEnable": True,
         "free": amount(balance.free, asset),
         "freeze": "0",
         "ipoable": "0",
@@ -200,10 +212,31 @@ def coin(asset: str, balance: Balance) -> dict[str, Any]:
         "isLegalMoney": False,
         "locked": amount(balance.held, asset),
         "name": asset,
-        "networkList": [],
+        "networkList": [
+            {
+                "network": network,
+                "coin": asset,
+                "name": network,
+                "isDefault": True,
+                "depositEnable": True,
+                "withdrawEnable": True,
+                "depositDesc": "",
+                "withdrawDesc": "",
+                "specialTips": "",
+                "resetAddressStatus": False,
+                "addressRegex": "",
+                "memoRegex": "",
+                "minConfirm": 1,
+                "unLockConfirm": 0,
+                "withdrawFee": fee,
+                "withdrawIntegerMultiple": text_of(1, asset_of(asset).scale),
+                "withdrawMax": "9999999",
+                "withdrawMin": fee,
+            }
+        ],
         "storage": "0",
         "trading": True,
-        "withdrawAllEnable": False,
+        "withdrawAllEnable": True,
         "withdrawing": "0",
     }
 

@@ -32,6 +32,8 @@ async def test_it_finds_the_markets_with_their_steps_minimums_and_fees(ccxt: Any
         assert (fee["maker"], fee["taker"]) == (0.001, 0.001)
         assert abs(await client.fetch_time() - client.milliseconds()) < 5_000
         assert set(client.currencies) >= set(BINANCE.assets)
+        bitcoin = client.currencies["BTC"]
+        assert (bitcoin["deposit"], bitcoin["withdraw"], bitcoin["fee"]) == (True, True, 0.0001)
 
 
 async def test_it_reads_books_and_tickers_that_agree(ccxt: Any, tmp_path: Path) -> None:

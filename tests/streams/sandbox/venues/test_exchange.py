@@ -81,6 +81,7 @@ def test_fill_or_kill_takes_all_or_nothing() -> None:
     exchange = exchange_of()
     killed = place(exchange, order("buy", 30_001, 10_200, account=BEN, time_in_force="fok"))
     assert (killed.order.status, killed.order.filled_lots, killed.trades) == ("expired", 0, ())
+    assert list(exchange.offers("BTC/USDT", "buy", LADDERS.asks)) == [(10_100, 10_000), (10_200, 20_000)]
     exchange.deposit(BEN, "USDT", 1)
     filled = place(exchange, order("sell", 20_000, 9800, account=BEN, time_in_force="fok"))
     assert (filled.order.status, filled.order.filled_lots) == ("filled", 20_000)

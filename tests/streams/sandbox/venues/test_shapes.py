@@ -127,7 +127,11 @@ def test_binances_accounts_and_coins_have_the_recorded_fields() -> None:
     ours = binance_shapes.account(BINANCE, {"BTC": Balance(5, 6)}, 1, all_assets=True)
     same_kinds(ours, recorded)
     assert ours["balances"] == [{"asset": "BTC", "free": "0.00000005", "locked": "0.00000006"}]
-    same_kinds(binance_shapes.coin("BTC", Balance(5, 6)), recorded_binance("/sapi/v1/capital/config/getall")[0])
+    recorded = recorded_binance("/sapi/v1/capital/config/getall")[0]
+    for asset in BINANCE.assets:
+        coin = binance_shapes.coin(asset, Balance(5, 6))
+        same_kinds(coin, recorded)
+        same_kinds(coin["networkList"][0], recorded["networkList"][0])
 
 
 def test_krakens_assets_and_pairs_have_the_recorded_fields() -> None:
