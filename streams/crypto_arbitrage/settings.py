@@ -83,9 +83,9 @@ class CryptoArbitrageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields
     identities: tuple[Identity, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check_names()
         if not self.budgets:
             raise ValueError('budgets: name at least one home asset and its most, such as {"USDT": "500"}')
+        self._check_names()
         for field, amounts in (("budgets", self.budgets), ("max_daily_loss", self.max_daily_loss)):
             for asset, text in amounts.items():
                 if _units(f"{field}.{asset}", text, asset) <= 0:

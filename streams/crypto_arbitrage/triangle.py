@@ -1,12 +1,13 @@
 """Three markets of one venue that lead back to where one began: enumerated once, looked at as books change.
 
-A triangle pays only if the product of its three best prices, after fees, is more than one: depth can only make it
-worse. So that product is the first look, three multiplications of integers, and the walk down three books is for
-those that pass it.
+A triangle pays only if the product of its three best rates, after fees, is more than one: depth can only make it
+worse. So that is the first look, as the sum of three logarithms, which are whole numbers that were rounded up: it
+lets none pass by that pays, to the last unit. The walk down three books is for those that it lets through.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Final
@@ -19,9 +20,18 @@ from streams.crypto_arbitrage.market import Market, Side
 from streams.crypto_arbitrage.order_book import OrderBook
 
 RATE_ONE: Final = 1 << 96
-"""Rates are whole numbers of 2⁻⁹⁶, rounded up: what the first look refuses does not pay, to the last unit."""
+"""The walk's rates are whole numbers of 2⁻⁹⁶, rounded down."""
 
 _THREE_RATES: Final = RATE_ONE**3
+
+LOG_ONE: Final = 1 << 40
+"""The first look's gains are binary logarithms of rates, whole numbers of 2⁻⁴⁰."""
+
+_NEVER: Final = -(1 << 60)
+"""The gain of a side on which nobody offers anything."""
+
+_PPM_PER_GAIN: Final = 693_147
+"""A millionth is so many millionths of a binary logarithm's unit: for edges, which are small."""
 
 
 class Hop(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +78,7 @@ def triangles_of(markets: Iterable[Market], homes: Sequence[str]) -> tuple[Trian
 
 
 class TriangleBoard:
-    """All triangles of one venue, with the rates of their markets as they are now.
+    """All triangles of one venue, with the gains of their markets' sides as they are now.
 
     Args:
         markets: The markets, by symbol.
@@ -80,15 +90,22 @@ class TriangleBoard:
         symbols = dict.fromkeys(hop.symbol for triangle in self.triangles for hop in triangle.hops)
         self._place = {symbol: 2 * number for number, symbol in enumerate(symbols)}
         self._factors = {symbol: _factors(markets[symbol]) for symbol in symbols}
-        self._rates = [0] * (2 * len(symbols))
+        self._gains = [_NEVER] * (2 * len(symbols))
         self._hops = [
-            tuple(self._place[hop.symbol] + (hop.side == "sell") for hop in triangle.hops)
-            for triangle in self.triangles
+            (number, *(self._place[hop.symbol] + (hop.side == "sell") for hop in triangle.hops))
+            for number, triangle in enumerate(self.triangles)
         ]
-        self._with: dict[str, list[tuple[int, int, int, int]]] = {symbol: [] for symbol in symbols}
-        for number, (hops, triangle) in enumerate(zip(self._hops, self.triangles, strict=True)):
-            for hop in triangle.hops:
-                self._with[hop.symbol].append((number, *hops))  # type: ignore[arg-type]
+        self._through = {
+            symbol: frozenset(
+                number
+                for number, triangle in enumerate(self.triangles)
+                if symbol in (hop.symbol for hop in triangle.hops)
+            )
+            for symbol in symbols
+        }
+        self._hops_through = {
+            symbol: [self._hops[number] for number in sorted(numbers)] for symbol, numbers in self._through.items()
+        }
 
     @property
     def symbols(self) -> Collection[str]:
@@ -97,13 +114,8 @@ class TriangleBoard:
 
     def update(self, book: OrderBook) -> list[int]:
         """Take up a book, or the top of one, and return the numbers of the triangles through it that may pay."""
-        rates = self._rates
-        self._set_rates(book)
-        return [
-            number
-            for number, first, second, third in self._with[book.symbol]
-            if rates[first] * rates[second] * rates[third] > _THREE_RATES
-        ]
+        self._set_gains(book)
+        return self._paying(self._hops_through[book.symbol])
 
     def update_all(self, books: Iterable[OrderBook]) -> tuple[int, list[int]]:
         """Take up books that came together.
@@ -111,49 +123,53 @@ class TriangleBoard:
         Returns:
             How many triangles lead through any of them, and the numbers of those among them that may pay.
         """
-        rates = self._rates
-        touched: set[tuple[int, int, int, int]] = set()
+        through: set[int] = set()
         for book in books:
-            self._set_rates(book)
-            touched.update(self._with[book.symbol])
-        return len(touched), [
-            number
-            for number, first, second, third in touched
-            if rates[first] * rates[second] * rates[third] > _THREE_RATES
-        ]
+            self._set_gains(book)
+            through |= self._through[book.symbol]
+        if len(through) == len(self._hops):
+            return len(through), self._paying(self._hops)
+        return len(through), self._paying([self._hops[number] for number in through])
 
     def forget(self, symbol: str) -> None:
         """Let nothing pay that needs this market, until its next book."""
         place = self._place[symbol]
-        self._rates[place] = self._rates[place + 1] = 0
+        self._gains[place] = self._gains[place + 1] = _NEVER
 
     def paying(self) -> list[int]:
         """Return the numbers of all triangles that may pay."""
-        rates = self._rates
-        return [
-            number
-            for number, (first, second, third) in enumerate(self._hops)
-            if rates[first] * rates[second] * rates[third] > _THREE_RATES
-        ]
+        return self._paying(self._hops)
 
     def edge_ppm(self, number: int) -> int:
-        """Return by how much the product of a triangle's rates is above one, parts per million, rounded down."""
-        first, second, third = (self._rates[place] for place in self._hops[number])
-        return first * second * third * PPM // _THREE_RATES - PPM
+        """Return by how much a triangle's rates make more than one, parts per million; good for small edges."""
+        _, *hops = self._hops[number]
+        return sum(self._gains[hop] for hop in hops) * _PPM_PER_GAIN // LOG_ONE
 
-    def _set_rates(self, book: OrderBook) -> None:
+    def _paying(self, hops: Iterable[tuple[int, ...]]) -> list[int]:
+        gains = self._gains
+        return [number for number, first, second, third in hops if gains[first] + gains[second] + gains[third] > 0]
+
+    def _set_gains(self, book: OrderBook) -> None:
         buy_up, buy_down, sell_up, sell_down = self._factors[book.symbol]
         place = self._place[book.symbol]
-        self._rates[place] = buy_up // (book.asks[0][0] * buy_down) + 1 if book.asks else 0
-        self._rates[place + 1] = book.bids[0][0] * sell_up // sell_down + 1 if book.bids else 0
+        self._gains[place] = _gain(buy_up, book.asks[0][0] * buy_down) if book.asks else _NEVER
+        self._gains[place + 1] = _gain(book.bids[0][0] * sell_up, sell_down) if book.bids else _NEVER
+
+
+def _gain(up: int, down: int) -> int:
+    """Return the binary logarithm of a fraction, rounded up.
+
+    The logarithms are right to 2⁻⁴⁴, for all numbers here are far below 2²⁵⁶; the unit that is added covers that.
+    """
+    return math.ceil((math.log2(up) - math.log2(down)) * LOG_ONE) + 1
 
 
 def _factors(market: Market) -> tuple[int, int, int, int]:
-    """Return what makes a rate of a price: fees, and the scales of prices and rates, in one fraction for each side."""
+    """Return what makes a rate of a price: fees and the scale of prices, in one fraction for each side."""
     fee = market.fee_ppm
     buy = (PPM - fee, PPM) if market.fee_on("buy") == "brought" else (PPM, PPM + fee)
     sell = (PPM, PPM + fee) if market.fee_on("sell") == "spent" else (PPM - fee, PPM)
-    return RATE_ONE * PRICE_ONE * buy[0], buy[1], RATE_ONE * sell[0], PRICE_ONE * sell[1]
+    return PRICE_ONE * buy[0], buy[1], sell[0], PRICE_ONE * sell[1]
 
 
 def best_round(
@@ -206,9 +222,9 @@ def _overlap(triangle: Triangle, books: Sequence[OrderBook], markets: Sequence[M
         price, amount = sides[leg][at]
         buy_up, buy_down, sell_up, sell_down = factors[leg]
         if buys[leg]:
-            rate = buy_up // (price * buy_down)
+            rate = RATE_ONE * buy_up // (price * buy_down)
             return rate, amount * RATE_ONE // rate if rate else 0
-        return price * sell_up // sell_down, amount
+        return RATE_ONE * price * sell_up // sell_down, amount
 
     at = [0, 0, 0]
     (rate_1, left_1), (rate_2, left_2), (rate_3, left_3) = (level(leg, 0) for leg in range(3))
