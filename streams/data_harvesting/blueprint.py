@@ -70,7 +70,7 @@ def _articles(price: str) -> Recipe:
         description="The text of the Gazette's articles on the city, with author and time.",
         price=price,
         pages=(_page("gazette", "/city"),),
-        follow=(r"^/r/\d+$",),
+        follow=(r"^/r/\d+$", r"^/drafts/"),
         records_on=r"^/news/",
         item="article",
         fields={

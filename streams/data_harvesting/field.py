@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -63,9 +64,9 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         extract: A regular expression whose first group is the value; empty for all of it.
         required: Whether a record without it is rejected.
         pattern: A regular expression that the whole value must match; for texts and URLs.
-        minimum: The least that it may be, written like the value; for numbers, dates and times.
+        minimum: The least that it may be, written as in a dataset; for numbers, dates and times.
         maximum: The most that it may be.
-        comma: Whether numbers are written `1.234,50`.
+        comma: Whether numbers are written `1.234,50` where they are found.
         unit: What a number counts, for people.
         description: A line for people.
 
@@ -96,7 +97,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if self.type not in _ORDERED:
                 raise ValueError(f"{name}: a {self.type} has no order; use pattern")
             try:
-                self._converted(bound)
+                self._bound(bound)
             except ValueRefused as error:
                 raise ValueError(f"{name}: {error}") from None
 
@@ -126,7 +127,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
             if bound is not None:
                 # JSON Schema orders numbers only; what else has an order keeps its bound as an annotation.
-                schema[name if self.type == "integer" else f"x-{name}"] = self._converted(bound)
+                schema[name if self.type == "integer" else f"x-{name}"] = self._bound(bound)
         if self.unit:
             schema["x-unit"] = self.unit
         if self.description:
@@ -157,16 +158,16 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return _text_of(self.type, found)
         if len(found) > _MAX_TEXT:
             raise ValueRefused("too_long", f"more than {_MAX_TEXT} characters")
-        return self._from_text(found)
+        return self._from_text(found, comma=self.comma)
 
-    def _from_text(self, text: str) -> Any:
+    def _from_text(self, text: str, *, comma: bool) -> Any:
         if self.type == "boolean":
             return _boolean_of(text)
         if self.type == "date":
             return _moment_of(text).date().isoformat()
         if self.type == "time":
             return rfc3339(_moment_of(text))
-        number = _number_of(text, comma=self.comma)
+        number = _number_of(text, comma=comma)
         if self.type == "decimal":
             return format(number, "f")
         if number != number.to_integral_value():
@@ -181,10 +182,14 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueRefused("pattern", f"{text[:40]!r} does not match {self.pattern}")
 
     def _check_range(self, value: Any) -> None:
-        if self.minimum is not None and _order(self.type, value) < _order(self.type, self._converted(self.minimum)):
+        order = partial(_order, self.type)
+        if self.minimum is not None and order(value) < order(self._bound(self.minimum)):
             raise ValueRefused("range", f"{value} is below {self.minimum}")
-        if self.maximum is not None and _order(self.type, value) > _order(self.type, self._converted(self.maximum)):
+        if self.maximum is not None and order(value) > order(self._bound(self.maximum)):
             raise ValueRefused("range", f"{value} is above {self.maximum}")
+
+    def _bound(self, written: str) -> Any:
+        return self._from_text(written, comma=False)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl
@@ -25,8 +26,6 @@ from streams.metering.web import http_answer, http_refusal, refuse_key_in_query
 from streams.stream import Health
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from structlog.typing import FilteringBoundLogger
 
 PageName: TypeAlias = Literal["openapi", "docs"]
