@@ -81,8 +81,7 @@ class Venue:
     ) -> None:
         self.terms = terms
         self.time = time
-        prices = FairPrices(seed)
-        self._feed = Feed(seed, terms, prices)
+        self._feed = Feed(seed, terms, FairPrices(seed))
         self._fate = Dice(f"{seed}/{terms.name}/fate")
         self._store = Store(path)
         self._keeper = Keeper(self._store, terms)
@@ -90,7 +89,7 @@ class Venue:
         self._spared = spared
         self._arrivals = 0
         self._days: tuple[float, dict[str, Day]] = (0.0, {})
-        self._samples = DaySamples(prices)
+        self._samples = DaySamples(FairPrices(seed))
 
     @property
     def nonces(self) -> dict[str, int]:
@@ -156,9 +155,9 @@ class Venue:
         now_s = self.time.monotonic()
         if now_s >= until_s:
             volumes = await self._keeper.read(self._store.volumes, self.time.unix_ms() - DAY_MS)
-            step = self.step()
+            await self._keeper.read(self._samples.look_back, self.step())
             days = {
-                symbol: self._samples.day(listing, step, self.middle_ticks(symbol), volumes.get(symbol, (0, 0, 0)))
+                symbol: self._samples.day(listing, self.middle_ticks(symbol), volumes.get(symbol, (0, 0, 0)))
                 for symbol, listing in self.terms.listings.items()
             }
             self._days = (now_s + _DAYS_KEPT_S, days)

@@ -38,28 +38,29 @@ class DaySamples:
     """What assets were worth at a few moments of the last 24 hours.
 
     Args:
-        prices: The market.
+        prices: The market; its own, for `look_back` runs in a thread.
     """
 
     def __init__(self, prices: FairPrices) -> None:
         self._prices = prices
         self._worths: dict[int, dict[str, int]] = {}
 
-    def day(self, listing: Listing, step: int, last_ticks: int, volume: tuple[int, int, int]) -> Day:
-        """Return the day of a pair.
-
-        Args:
-            listing: The pair.
-            step: Now.
-            last_ticks: What it is worth now.
-            volume: Lots, cost and number of its trades.
-        """
+    def look_back(self, step: int) -> None:
+        """Find out what is not known yet of the day before a step. Takes some milliseconds every few hours."""
         # At the same moments for hours, so that most of them are known from the last time.
         apart = DAY_MS // STEP_MS // _SAMPLES
         newest = step // apart
         wanted = range(max(newest - _SAMPLES, 0), newest + 1)
-        if wanted[-1] not in self._worths or wanted[0] not in self._worths:
-            self._worths = {each: self._worths.get(each) or self._prices.at(each * apart) for each in wanted}
+        self._worths = {each: self._worths.get(each) or self._prices.at(each * apart) for each in wanted}
+
+    def day(self, listing: Listing, last_ticks: int, volume: tuple[int, int, int]) -> Day:
+        """Return the day of a pair, as far as was looked back.
+
+        Args:
+            listing: The pair.
+            last_ticks: What it is worth now.
+            volume: Lots, cost and number of its trades.
+        """
         worths = self._worths.values()
         ticks = [each[listing.base] * 10**listing.price_decimals // each[listing.quote] for each in worths]
         return Day(ticks[0], max(*ticks, last_ticks), min(*ticks, last_ticks), *volume)
