@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
@@ -69,6 +70,7 @@ def is_public(address: IpAddress) -> bool:
     return address.is_global and not address.is_link_local
 
 
+@functools.lru_cache(maxsize=1024)  # asked anew for every request
 def address_of(host: str) -> IpAddress | None:
     """Return the address that a URL's host spells out in the usual way (without brackets); None for a name."""
     try:
@@ -77,6 +79,7 @@ def address_of(host: str) -> IpAddress | None:
         return None
 
 
+@functools.lru_cache(maxsize=1024)
 def is_disguised(host: str) -> bool:
     """Return whether a URL's host (without brackets) is an address in other clothes.
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from streams.data_harvesting.fetching.store_schema import instant, microseconds
 from streams.data_harvesting.fetching.urls import UrlError, authority_of, canonical_url
 
 R = TypeVar("R")
+
+_KNOWN: Final = 8192
 
 State: TypeAlias = Literal["due", "visited", "failed", "refused", "gone"]
 """What became of the last try; `due` before the first."""
@@ -110,6 +112,7 @@ class CrawlStore:
         self._turn = asyncio.Lock()
         self._waiting: list[_Job] = []
         self._authorities: set[str] = set()
+        self._known: set[str] = set()  # some of what the file knows: pages link to the same ones again and again
 
     async def open(self) -> None:
         """Open the file.
@@ -139,8 +142,10 @@ class CrawlStore:
         for link in links:
             try:
                 url = canonical_url(link.url)
+                if url in self._known or url in rows:
+                    continue
                 original = link.url.partition("#")[0]
-                rows.setdefault(url, (url, original, authority_of(url), link.kind, link.depth, now, now))
+                rows[url] = (url, original, authority_of(url), link.kind, link.depth, now, now)
             except UrlError:
                 continue
         if not rows:
@@ -154,6 +159,9 @@ class CrawlStore:
 
         await self._write(write)
         self._authorities.update(new)
+        if len(self._known) + len(rows) > _KNOWN:
+            self._known.clear()
+        self._known.update(rows)
         return dict(new)
 
     async def due(self, authority: str, limit: int, *, skip: Collection[str] = ()) -> list[Target]:

@@ -51,6 +51,8 @@ _PLAIN: Final = re.compile(
     r"|https://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::(?!443/)(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?)"
     r"/(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+/)*(?:(?!\.{1,2}$)[A-Za-z0-9._~-]+)?"
 )
+# A link from the root of its site, as most are: nothing to resolve in it.
+_ROOTED: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9._~%-]+)+/?(?:\?[A-Za-z0-9._~%&=+-]+)?(?:#.*)?")
 _PUNYCODE: Final = "xn--"
 _STRIPPED: Final = "".join(map(chr, range(0x21)))
 
@@ -100,6 +102,8 @@ def absolute_url(base: str, link: str) -> str | None:
     link = link.strip(_STRIPPED)
     if not link or link[0] == "#" or len(link) > MAX_URL_LENGTH:
         return None
+    if _ROOTED.fullmatch(link):
+        return _root_of(base) + link.partition("#")[0]
     try:
         url = urljoin(base, link)
     except ValueError:
@@ -110,6 +114,7 @@ def absolute_url(base: str, link: str) -> str | None:
     return url if len(url) <= MAX_URL_LENGTH else None
 
 
+@functools.lru_cache(maxsize=8192)
 def authority_of(url: str) -> str:
     """Return host and port of a URL, `example.com:443`; an IPv6 address in brackets.
 
@@ -128,6 +133,12 @@ def authority_of(url: str) -> str:
         if ":" in host
         else (f"{host}:{port or DEFAULT_PORTS[parts.scheme]}")
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _root_of(url: str) -> str:
+    scheme, netloc, *_ = urlsplit(url)
+    return f"{scheme}://{netloc}"
 
 
 def _canonical_authority(scheme: str, netloc: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 _MAX_URL_LENGTH: Final = 500
+_HINT: Final = re.compile(r"licen[cs]e|publicdomain|dl-de", re.IGNORECASE)
 _CREATIVE_COMMONS: Final = re.compile(
     r"(?:https?:)?//(?:www\.)?creativecommons\.org/licenses/(?P<terms>by(?:-nc)?(?:-nd|-sa)?)/(?P<version>[1-4]\.\d)(?:[/?#].*)?",
     re.IGNORECASE,
@@ -55,7 +56,8 @@ _BY_ADDRESS: Final = {
 def known_license(url: str) -> License | None:
     """Return the licence that an address stands for; None where it is not one that is known here."""
     url = url.strip()
-    if len(url) > _MAX_URL_LENGTH:
+    # Asked of every link of every page: nearly all of them have none of these words.
+    if len(url) > _MAX_URL_LENGTH or _HINT.search(url) is None:
         return None
     if (found := _CREATIVE_COMMONS.fullmatch(url)) is not None:
         terms = found["terms"].lower()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,15 @@ def test_canonical_forms(url: str, canonical: str) -> None:
 def test_what_is_no_url_of_a_page_is_refused(url: str) -> None:
     with pytest.raises(UrlError):
         canonical_url(url)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["http://a.com/x/y?z", "https://b.com:81", "http://[::1]:8/"]), TEXTS)
+def test_links_are_joined_as_the_standard_library_joins_them(base: str, text: str) -> None:
+    link = f"/{text}"
+    joined = absolute_url(base, link)
+    if joined is not None:
+        assert joined == urljoin(base, link.strip(urls._STRIPPED)).partition("#")[0]
 
 
 @pytest.mark.parametrize(
