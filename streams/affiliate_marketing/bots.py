@@ -31,19 +31,17 @@ def is_prefetch(value: bytes) -> bool:
 
 
 class BotFilter:
-    """Tells machines by their User-Agent; remembers its verdicts."""
+    """Tells machines by their User-Agent; remembers its verdicts. One serves all instances of a process."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, bool] = {}
         self._matcher: Callable[[str], bool] | None = None
-        self._loading = asyncio.Lock()
 
     async def load(self) -> Callable[[str], bool]:
-        """Read the list, once; it takes a thread some 50 ms for the first instance of the process."""
-        async with self._loading:
-            if self._matcher is None:
-                self._matcher = await asyncio.to_thread(_load)
-            return self._matcher
+        """Read the list, once; it takes a thread some 50 ms."""
+        if self._matcher is None:
+            self._matcher = await asyncio.to_thread(_load)
+        return self._matcher
 
     def known(self, agent: bytes) -> bool | None:
         """Return whether a User-Agent is a machine's, where that was found out before."""
@@ -62,6 +60,12 @@ class BotFilter:
                 self._known.pop(next(iter(self._known)), None)
             self._known[agent] = verdict
         return verdict
+
+
+@lru_cache(maxsize=1)
+def bot_filter() -> BotFilter:
+    """Return the process's."""
+    return BotFilter()
 
 
 _loading: Final = threading.Lock()

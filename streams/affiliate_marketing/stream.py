@@ -22,7 +22,7 @@ from streams.affiliate_marketing.actions import (
     show_postback,
 )
 from streams.affiliate_marketing.blueprint import blueprint
-from streams.affiliate_marketing.bots import BotFilter
+from streams.affiliate_marketing.bots import bot_filter
 from streams.affiliate_marketing.caps import CapCounter
 from streams.affiliate_marketing.click_id import ClickIds
 from streams.affiliate_marketing.click_journal import ClickJournal
@@ -92,7 +92,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         keep_s = _LATE_REPORTS_S + max((offer.window_s for offer in settings.offers.values()), default=0)
         self._caps = CapCounter({name: offer.cap for name, offer in settings.offers.items()})
         self._journal = ClickJournal(context.directory / CLICKS_DIRECTORY, self._caps, keep_s * 1_000_000)
-        self._bots = BotFilter()
+        self._bots = bot_filter()
         self._rotation = Rotation(
             {name: offer.expected_units() for name, offer in settings.offers.items()},
             delay_s=settings.rotation.delay_hours * 3600,
