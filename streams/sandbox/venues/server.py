@@ -16,6 +16,7 @@ from streams.sandbox.venues.binance.dialect import BinanceDialect
 from streams.sandbox.venues.customers import FLEET, VISITOR, Customer, open_customers
 from streams.sandbox.venues.kraken.dialect import KrakenDialect
 from streams.sandbox.venues.listings import VenueTerms
+from streams.sandbox.venues.market.feed import slot_steps_of
 from streams.sandbox.venues.venue import Venue
 from streams.sandbox.venues.world_time import WorldTime
 from streams.sandbox.world import Ground
@@ -69,6 +70,7 @@ class VenueServer(Actor[LookAfterOrders]):
             ground.directory / f"{terms.name}.sqlite3",
             self._deposits,
             spared=frozenset({VISITOR}),
+            slot_steps=slot_steps_of(ground.visits_per_minute),
         )
         await venue.start()
         self._host = await self._listen(HttpApp(_dialect(venue, customers)))

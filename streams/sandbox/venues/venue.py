@@ -19,7 +19,7 @@ from streams.sandbox.venues.listings import VenueTerms
 from streams.sandbox.venues.market.day import DAY_MS, Day, DaySamples
 from streams.sandbox.venues.market.dice import MILLION, Dice
 from streams.sandbox.venues.market.fair_prices import FairPrices
-from streams.sandbox.venues.market.feed import Feed, Ladders, step_at
+from streams.sandbox.venues.market.feed import USUAL_SLOT_STEPS, Feed, Ladders, step_at
 from streams.sandbox.venues.order import Journey, NewOrder, Order, Trade
 from streams.sandbox.venues.store import OrderQuery, Store
 from streams.sandbox.venues.world_time import WorldTime
@@ -68,6 +68,7 @@ class Venue:
         path: Its file.
         deposits: What each account is given when it is first seen: units by account and asset.
         spared: Accounts that meet no misfortune, but latency and thin books like all.
+        slot_steps: How often makers lose their way; see `slot_steps_of`.
     """
 
     def __init__(
@@ -78,10 +79,11 @@ class Venue:
         path: Path,
         deposits: dict[str, dict[str, int]],
         spared: frozenset[str] = frozenset(),
+        slot_steps: int = USUAL_SLOT_STEPS,
     ) -> None:
         self.terms = terms
         self.time = time
-        self._feed = Feed(seed, terms, FairPrices(seed))
+        self._feed = Feed(seed, terms, FairPrices(seed), slot_steps)
         self._fate = Dice(f"{seed}/{terms.name}/fate")
         self._store = Store(path)
         self._keeper = Keeper(self._store, terms)

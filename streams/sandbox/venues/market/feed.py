@@ -73,11 +73,15 @@ class Dislocation(msgspec.Struct, frozen=True):
     shift_ppm: int
 
 
-DISLOCATION_SLOT_STEPS: Final = 24
-_DISLOCATION_CHANCE_PPM: Final = 900_000
+USUAL_SLOT_STEPS: Final = 22
+"""In each slot of so many steps there is one dislocation, or, now and then, none."""
+
+_USUAL_VISITS_PER_MINUTE: Final = 15.0
+_GREATEST_SLOT_STEPS: Final = 240
+_DISLOCATION_CHANCE_PPM: Final = 950_000
 _SHORTEST_STEPS: Final = 2
 _LONGEST_STEPS: Final = 8
-_LEAST_SHIFT_PPM: Final = 3_000
+_LEAST_SHIFT_PPM: Final = 3_500
 _GREATEST_SHIFT_PPM: Final = 7_500
 _DISLOCATED_SIZE_PERCENT: Final = 50
 
@@ -124,6 +128,12 @@ class Ladders(msgspec.Struct, frozen=True):
         return self.asks if side == "buy" else self.bids
 
 
+def slot_steps_of(visits_per_minute: float) -> int:
+    """Return how long a slot is in a world that is as lively as its other visitors are."""
+    steps = round(USUAL_SLOT_STEPS * _USUAL_VISITS_PER_MINUTE / visits_per_minute)
+    return min(max(steps, _LONGEST_STEPS), _GREATEST_SLOT_STEPS)
+
+
 def step_at(elapsed_ms: int) -> int:
     """Return the step that a moment, counted from the world's beginning, is in."""
     return max(elapsed_ms, 0) // STEP_MS
@@ -136,14 +146,15 @@ class Feed:
         seed: The world's.
         terms: The venue's.
         prices: The market that they follow, of the same seed.
+        slot_steps: How often makers lose their way; the same for all venues of a world.
     """
 
-    def __init__(self, seed: int, terms: VenueTerms, prices: FairPrices) -> None:
+    def __init__(self, seed: int, terms: VenueTerms, prices: FairPrices, slot_steps: int = USUAL_SLOT_STEPS) -> None:
         self._terms = terms
         self._prices = prices
         self._character = CHARACTERS[terms.name]
         self._dice = Dice(f"{seed}/{terms.name}")
-        self._dislocated = Dislocations(seed)
+        self._dislocated = Dislocations(seed, slot_steps)
         self._ladders: OrderedDict[tuple[str, int], Ladders] = OrderedDict()
 
     def middle_ppm_ticks(self, symbol: str, step: int) -> int:
@@ -211,19 +222,21 @@ class Feed:
 
 
 class Dislocations:
-    """When and where makers lose their way: about one in `DISLOCATION_SLOT_STEPS` steps, anywhere.
+    """When and where makers lose their way: about once a slot, anywhere.
 
     Args:
         seed: The world's.
+        slot_steps: How long a slot is.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, slot_steps: int = USUAL_SLOT_STEPS) -> None:
         self._dice = Dice(f"{seed}/dislocations")
+        self._slot_steps = slot_steps
         self._slot: tuple[int, Dislocation | None] = (-1, None)
 
     def at(self, step: int) -> Dislocation | None:
         """Return the one that a step is in; None where there is none."""
-        number = step // DISLOCATION_SLOT_STEPS
+        number = step // self._slot_steps
         if self._slot[0] != number:
             self._slot = (number, self._draw(number))
         found = self._slot[1]
@@ -236,7 +249,7 @@ class Dislocations:
         places = [(venue.name, symbol) for venue in _VENUES for symbol in venue.listings]
         venue, symbol = places[dice.below(len(places), f"{number}/place")]
         length = dice.between(_SHORTEST_STEPS, _LONGEST_STEPS, f"{number}/length")
-        first = number * DISLOCATION_SLOT_STEPS + dice.below(DISLOCATION_SLOT_STEPS - length + 1, f"{number}/first")
+        first = number * self._slot_steps + dice.below(self._slot_steps - length + 1, f"{number}/first")
         shift = dice.between(_LEAST_SHIFT_PPM, _GREATEST_SHIFT_PPM, f"{number}/shift")
         upwards = dice.below(2, f"{number}/direction")
         return Dislocation(number, venue, symbol, first, first + length, shift if upwards else -shift)

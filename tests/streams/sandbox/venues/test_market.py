@@ -12,7 +12,7 @@ from streams.sandbox.venues.exchange import Exchange
 from streams.sandbox.venues.listings import BINANCE, KRAKEN, Listing, VenueTerms
 from streams.sandbox.venues.market.dice import MILLION, Dice
 from streams.sandbox.venues.market.fair_prices import STEP_MS, FairPrices
-from streams.sandbox.venues.market.feed import Dislocations, Feed, Ladders
+from streams.sandbox.venues.market.feed import Dislocations, Feed, Ladders, slot_steps_of
 
 A_WEEK_STEPS = 7 * 24 * 3600 * 1000 // STEP_MS
 TWENTY_MINUTES = range(A_WEEK_STEPS, A_WEEK_STEPS + 2400)
@@ -135,6 +135,15 @@ def test_a_dislocation_comes_every_ten_to_fifteen_seconds_and_lasts_one_to_four(
     places = {(each.venue, each.symbol) for each in found.values()}
     assert len(places) == len(BINANCE.listings) + len(KRAKEN.listings)
     assert {each.shift_ppm > 0 for each in found.values()} == {True, False}
+
+
+@pytest.mark.parametrize(("visits_per_minute", "seconds"), [(15.0, 11.0), (120.0, 4.0), (1.5, 110.0), (0.001, 120.0)])
+def test_a_world_with_more_visitors_is_a_livelier_market(visits_per_minute: float, seconds: float) -> None:
+    slot_steps = slot_steps_of(visits_per_minute)
+    assert slot_steps * STEP_MS / 1000 == seconds
+    dislocations = Dislocations(7, slot_steps)
+    found = {each.number for step in range(slot_steps * 40) if (each := dislocations.at(step)) is not None}
+    assert len(found) > 30
 
 
 def test_a_book_costs_less_than_a_millisecond() -> None:
