@@ -41,7 +41,7 @@ class Territory(msgspec.Struct, frozen=True):
         seeds: Where to begin.
         authorities: By dataset, `host:port` of the hosts that its recipe may visit.
         policy: The rules; what the sandbox's sites listen on is reachable by it.
-        fingerprint: Changes when recipes or sites do: a frontier made for others is of no use.
+        fingerprint: Changes with recipes, sites, and what may be reached: a frontier made for others is of no use.
     """
 
     seeds: tuple[Link, ...]
@@ -69,12 +69,8 @@ def survey(recipes: Mapping[str, Recipe], policy: FetchPolicy, far_sides: FarSid
             urls.append(url)
             seeds.append(Link(url, kind_of(role, name)))
         authorities[name] = frozenset(map(authority_of, urls))
-    return Territory(
-        seeds=tuple(seeds),
-        authorities=authorities,
-        policy=msgspec.structs.replace(policy, allow_private=(*policy.allow_private, *sorted(named))),
-        fingerprint=_fingerprint(recipes, seeds),
-    )
+    policy = msgspec.structs.replace(policy, allow_private=(*policy.allow_private, *sorted(named)))
+    return Territory(tuple(seeds), authorities, policy, _fingerprint(recipes, seeds, policy))
 
 
 def _url_of(address: Address, far_sides: FarSides) -> str:
@@ -86,6 +82,7 @@ def _url_of(address: Address, far_sides: FarSides) -> str:
     return far_side.url + address.path
 
 
-def _fingerprint(recipes: Mapping[str, Recipe], seeds: Iterable[Link]) -> str:
-    content = _ENCODER.encode([recipes, [(seed.url, seed.kind) for seed in seeds]])
+def _fingerprint(recipes: Mapping[str, Recipe], seeds: Iterable[Link], policy: FetchPolicy) -> str:
+    reached = (policy.ports, policy.allow_private, policy.product_token)
+    content = _ENCODER.encode([recipes, [(seed.url, seed.kind) for seed in seeds], reached])
     return sha256(content).hexdigest()[:_FINGERPRINT]

@@ -10,7 +10,9 @@ import msgspec
 KEPT: Final = 2_000
 """Visits that are kept of each site."""
 
-_EARLY: Final = 0.9
+_EARLY: Final = 0.6
+"""A visit is too soon below this part of the delay: what sends and what notes may share a busy loop."""
+
 _MAX_ROBOTS: Final = 100
 
 
