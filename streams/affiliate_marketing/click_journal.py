@@ -232,11 +232,12 @@ class ClickJournal:
                 self._descriptor = None
             self._descriptor = self._segments.begin(group.start, group.counts_before)
             self._base = group.start
-            with suppress(OSError):  # what could not be removed now can be at the next segment
-                self._segments.forget(group.clicks[0].at_us - self._keep_us)
         elif self._descriptor is None:
             self._descriptor = self._segments.resume(self._base)
         _store(self._descriptor, b"".join(group.frames), group.start - self._base)
+        if group.counts_before is not None:
+            with suppress(OSError):  # what could not be removed now can be when the next file is begun
+                self._segments.forget(group.clicks[0].at_us - self._keep_us)
 
 
 def _store(descriptor: int, content: bytes, offset: int) -> None:

@@ -65,7 +65,7 @@ class Segments:
         if not self._bases:
             return Found(0, 0, {}, [])
         first = len(self._bases) - 1
-        while first and self._first_us(self._bases[first]) > since_us:
+        while first and not self._begins_before(self._bases[first], since_us):
             first -= 1
         counter = CapCounter({})
         counter.restore(self._counts_at(self._bases[first]))
@@ -133,7 +133,7 @@ class Segments:
         Raises:
             OSError: A file cannot be removed.
         """
-        while len(self._bases) > 1 and self._first_us(self._bases[1]) < before_us:
+        while len(self._bases) > 1 and self._begins_before(self._bases[1], before_us):
             base = self._bases.pop(0)
             self._path(base).unlink(missing_ok=True)
             self._counts_path(base).unlink(missing_ok=True)
@@ -150,9 +150,9 @@ class Segments:
         finally:
             os.close(descriptor)
 
-    def _first_us(self, base: int) -> int:
+    def _begins_before(self, base: int, at_us: int) -> bool:
         click = self.read(base)
-        return 0 if click is None else click.at_us
+        return click is not None and click.at_us < at_us
 
     def _counts_at(self, base: int) -> dict[str, OfferCount]:
         path = self._counts_path(base)
