@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ from streams.crypto_arbitrage.scout import Scout
 from streams.crypto_arbitrage.settings import CryptoArbitrageSettings
 from streams.crypto_arbitrage.switch import ErrorRate, Halted, KillSwitch
 from streams.crypto_arbitrage.trader import Patience, Trader, TraderHooks
+from streams.crypto_arbitrage.trip import Outcome
 from streams.crypto_arbitrage.venue import Venue
 from streams.http_host import HttpApp, HttpHost
 from streams.stream import Health, Stream, StreamContext
@@ -42,7 +43,7 @@ class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reason: For people.
     """
 
-    reason: str = "by hand"
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "by hand"
 
 
 class Rearm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +99,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             log=context.log,
         )
         self._host: HttpHost | None = None
+        self._heard_s: dict[str, float] = {}
         self._forgiven: dict[str, int] = {}
         self._forgiven_day = ""
         self._reconciled = False
@@ -210,12 +212,26 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             if plan is None:
                 self._decisions.note(way.name, reason)
                 continue
-            outcome = await trader.make(plan)
+            outcome = await self._finish(trader.make(plan))
             self._decisions.note(way.name, outcome or "taken by another", show_amount(plan.expected))
             if outcome is not None:
                 await self._check_losses(plan.home)
                 return True
         return False
+
+    async def _finish(self, trip: Coroutine[Any, Any, Outcome | None]) -> Outcome | None:
+        """Make a trip; told to stop, go on with it for a moment, for half a trip is worse than none.
+
+        What is not over then is in the journal, and the next life finds out what came of it.
+        """
+        task = asyncio.create_task(trip, name=f"{self.context.id} trip")
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait((task,), timeout=self.patience.finish_within_s)
+            task.cancel()
+            await asyncio.wait((task,))
+            raise
 
     # -- the kill switch ------------------------------------------------------------------------------------------
 
@@ -230,11 +246,11 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         settings, now_s = self.context.settings, self.context.monotonic()
         for venue in settings.venues:
             desk = self._desks.find(venue)
-            if desk is None:
-                continue
-            if now_s - desk.heard_s > settings.max_silence_s:
+            if desk is not None:
+                self._heard_s[venue] = desk.heard_s
+            if now_s - self._heard_s.setdefault(venue, now_s) > settings.max_silence_s:
                 await self._halt(f"{venue} has said nothing for {settings.max_silence_s:g} s")
-            if desk.clock.beyond(settings.max_clock_offset_s * 1e3):
+            if desk is not None and desk.clock.beyond(settings.max_clock_offset_s * 1e3):
                 offset_s = desk.clock.best.offset_ms / 1e3
                 await self._halt(f"the clock of {venue} and ours are {abs(offset_s):.2f} s apart")
         if self._errors.above(settings.max_error_share):

@@ -56,12 +56,14 @@ class Patience(msgspec.Struct, frozen=True):
         longest_pause_s: Between two such questions at most.
         not_there_after_s: An order that a venue does not know this long after it was sent is not going to appear:
             the window in which a venue takes a late request is shorter.
+        finish_within_s: How long a trip may go on after the instance was told to stop.
     """
 
     look_every_s: float = 0.5
     first_question_s: float = 0.3
     longest_pause_s: float = 15.0
     not_there_after_s: float = 8.0
+    finish_within_s: float = 3.0
 
 
 class TraderHooks(msgspec.Struct, frozen=True):

@@ -17,10 +17,10 @@ from streams.crypto_arbitrage.order_book import OrderBook
 from streams.crypto_arbitrage.venue import OrderRefused, OutcomeUnknown, VenueUnavailable, Wallet
 from tests.streams.crypto_arbitrage.markets import Rows, levels
 
-Fault: TypeAlias = Literal["none", "refuse", "nothing", "half", "lost", "vanish", "hang"]
+Fault: TypeAlias = Literal["none", "refuse", "nothing", "half", "lost", "vanish", "hang", "slow"]
 """What becomes of the next order. `nothing`: whoever it was meant for has gone. `half`: half of it is filled.
 `lost`: it is executed, and the answer is lost. `vanish`: it never arrives, and nobody says so. `hang`: it is
-executed, and the answer never comes."""
+executed, and the answer never comes. `slow`: the answer takes its time."""
 
 
 class ScriptedVenue:
@@ -90,6 +90,8 @@ class ScriptedVenue:
         if fault == "hang":
             self.hanging.set()
             await asyncio.Event().wait()
+        if fault == "slow":
+            await asyncio.sleep(0.1)
         if fault == "lost":
             raise OutcomeUnknown("timed out")
         return report

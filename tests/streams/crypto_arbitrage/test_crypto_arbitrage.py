@@ -16,7 +16,7 @@ from streams.crypto_arbitrage.stream import CryptoArbitrage, Halt, NoRoutes, Rea
 from streams.crypto_arbitrage.switch import SWITCH_FILE
 from streams.money import parse_amount
 from tests.streams.crypto_arbitrage.markets import market
-from tests.streams.crypto_arbitrage.trading import ACROSS, Floor, found, open_floor
+from tests.streams.crypto_arbitrage.trading import ACROSS, Floor, Trading, found, open_floor
 
 
 @pytest.fixture
@@ -336,6 +336,20 @@ async def test_a_paused_instance_begins_no_trip(floor: Floor) -> None:
     await asyncio.sleep(0.05)
     floor.dislocate()
     await floor.until_over(trader)
+
+
+async def test_told_to_stop_it_finishes_the_trip_under_way(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trading, "patience", msgspec.structs.replace(Trading.patience, finish_within_s=5.0))
+    floor.binance.faults.append("slow")
+    trader = await floor.start()
+    floor.dislocate()
+    await floor.until(lambda: bool(floor.binance.sent))
+    assert floor.kraken.sent == []
+    await floor.kill(trader)
+    assert [order.side for order in floor.kraken.sent] == ["sell"]
+    trader = await floor.start()
+    await floor.until(lambda: trader.describe()["unbooked"] == 0)
+    assert len(await floor.bench.entries()) == 2
 
 
 async def test_a_desk_that_fails_is_made_anew_and_keeps_who_watches(floor: Floor) -> None:

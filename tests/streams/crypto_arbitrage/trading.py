@@ -38,7 +38,9 @@ class Trading(CryptoArbitrage):
     """An instance whose venues are those of the test."""
 
     venues: ClassVar[dict[str, ScriptedVenue]] = {}
-    patience = Patience(look_every_s=0.02, first_question_s=0.01, longest_pause_s=0.02, not_there_after_s=0.05)
+    patience = Patience(
+        look_every_s=0.02, first_question_s=0.01, longest_pause_s=0.02, not_there_after_s=0.05, finish_within_s=0.05
+    )
 
     def make_venue(self, access: Access) -> Venue:
         return self.venues[access.venue]
