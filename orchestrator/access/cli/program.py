@@ -31,6 +31,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tree": "system:tree",
         "logs": "watching:logs",
         "events": "watching:events",
+        "open": "gateway:open_gateway",
+        "token": "gateway:token",
         "reload": "system:reload",
         "stop": "stopping:stop",
     },

@@ -53,8 +53,17 @@ def _status_lines(told: Any) -> Iterator[tuple[str, str]]:
     yield "  by stream", ", ".join(f"{count} {stream}" for stream, count in instances["by_stream"].items()) or "-"
     yield "paper book", f"{_amounts(told['books']['paper'])}   (the sandbox's: not real money)"
     yield "live book", _amounts(told["books"]["live"])
+    yield "gateway", _gateway(told.get("gateway"))
     yield "home", told["home"]
     yield "log", told["log_file"]
+
+
+def _gateway(told: Any) -> str:
+    if told is None:
+        return "off"
+    if told["listening"]:
+        return f"{told['url']}   (log in with what `automate token` shows)"
+    return click.style(f"not at {told['url']}: {visible(told['detail'])}", fg="red")
 
 
 def _amounts(book: dict[str, str]) -> str:

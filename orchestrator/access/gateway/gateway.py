@@ -18,7 +18,7 @@ from orchestrator.access.gateway.event_hub import EventHub
 from orchestrator.access.gateway.event_stream import EventStream
 from orchestrator.access.gateway.login_limit import LoginLimit
 from orchestrator.access.gateway.sessions import Sessions
-from orchestrator.access.gateway.whereabouts import GatewayView, Whereabouts
+from orchestrator.access.gateway.whereabouts import TOKEN_NAME, GatewayView, Whereabouts
 from orchestrator.access.methods.system import DaemonState, ServiceCount
 from orchestrator.access.openrpc import register_discover
 from orchestrator.events import EventBus
@@ -29,8 +29,6 @@ from streams.http_host import CannotListen, HostStats, HttpApp, HttpHost, PortTa
 if TYPE_CHECKING:
     from orchestrator.access.gateway.metrics.snapshot import Snapshot, Sources
     from orchestrator.access.gateway.observing import Condition
-
-TOKEN_NAME: Final = "gateway_token"  # noqa: S105 - the name of its file
 
 FIRST_RETRY_S: Final = 2.0
 LONGEST_RETRY_S: Final = 60.0

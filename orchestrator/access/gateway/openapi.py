@@ -25,11 +25,11 @@ _PROBLEMS: Final = {
     "Unauthorized": (401, "Neither the token nor a session's cookie came with it."),
     "Forbidden": (403, "It may not be done, or the request was sent by another site's page."),
     "NotFound": (404, "There is no such thing."),
-    "Refused": (409, "It cannot be done in this state."),
+    "Refused": (409, "It cannot be done as things stand."),
     "TooLarge": (413, "The body is too large."),
     "NotJson": (415, "The body is not JSON."),
     "Misdirected": (421, "The gateway is not known by this host name."),
-    "InvalidParams": (422, "A parameter is not valid; `data` says which, and what is expected."),
+    "InvalidParams": (422, "A parameter is not of its type; `data` says which, and what is expected."),
     "Failed": (500, "Something went wrong; the daemon's log has the cause."),
     "TimedOut": (504, "It was not done in time."),
 }

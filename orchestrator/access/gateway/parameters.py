@@ -59,15 +59,21 @@ def from_query(method: Method, query: bytes, path_params: dict[str, Any]) -> dic
     return params
 
 
-def from_body(body: bytes, path_params: dict[str, Any]) -> dict[str, Any]:
+def from_body(method: Method, body: bytes, path_params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of a call whose body says them; an empty one is an empty object.
 
     Raises:
         NotJson: The body is no JSON object.
-        RpcError: It names what the path says already.
+        RpcError: -32602, as for a call over the control socket; or it names what the path says already.
     """
+    named = _with_places(_object_in(body), path_params)
+    convert_params(named, method.params)
+    return named
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
     if not body:
-        return dict(path_params)
+        return {}
     if len(body) > UNCOUNTED_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_SEPARATORS:
         raise NotJson(f"at most {MAX_SEPARATORS:,} values in a body")
     try:
@@ -76,7 +82,7 @@ def from_body(body: bytes, path_params: dict[str, Any]) -> dict[str, Any]:
         raise NotJson(f"the body is not JSON: {error}") from error
     if not isinstance(named, dict):
         raise NotJson("the body must be a JSON object")
-    return _with_places(named, path_params)
+    return named
 
 
 def _with_places(named: dict[str, Any], path_params: dict[str, Any]) -> dict[str, Any]:

@@ -48,9 +48,18 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     data: Any = None
 
 
-def problem_of(error: RpcError) -> HttpAnswer:
-    """Return the answer that tells of a failed call."""
+def problem_of(error: RpcError, *, fits_the_document: bool = False) -> HttpAnswer:
+    """Return the answer that tells of a failed call.
+
+    Args:
+        error: The failure.
+        fits_the_document: Whether the parameters were of the types that the OpenAPI document tells of. What a method
+            finds wrong with those is between them and how things stand: a cursor of another list, a stream that is
+            not installed. So it is 409, and 422 is left for what fits the document of no daemon.
+    """
     status, code = STATUSES.get(error.code, (500, "server_error"))
+    if error.code == jsonrpc.INVALID_PARAMS and fits_the_document:
+        status = STATUSES[jsonrpc.REFUSED][0]
     extra: dict[str, object] = {"rpc_code": error.code}
     if error.data is not None:
         extra["data"] = msgspec.to_builtins(error.data, enc_hook=str, str_keys=True)
@@ -60,6 +69,13 @@ def problem_of(error: RpcError) -> HttpAnswer:
 def refusal(status: int, code: str, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpAnswer:
     """Return the answer of the gateway itself."""
     return problem_answer(status, detail, code=code, headers=headers)
+
+
+def no_content(headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpAnswer:
+    """Return an answer without a body."""
+    answer = HttpAnswer(204, b"", b"", headers)
+    answer.headers = [header for header in answer.headers if not header[0].startswith(b"content-")]
+    return answer
 
 
 def _detail_of(error: RpcError) -> str:

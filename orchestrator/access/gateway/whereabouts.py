@@ -1,8 +1,13 @@
-"""Where the gateway is found. Light: the command socket's methods import it."""
+"""Where the gateway is found. Light: the control socket's methods and the command line import it."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+TOKEN_NAME: Final = "gateway_token"  # noqa: S105 - the name of its file
+"""The token's file, in the directory of the daemon's secrets."""
 
 
 class GatewayView(msgspec.Struct, frozen=True):
