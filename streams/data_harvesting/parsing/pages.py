@@ -194,8 +194,10 @@ def _licenses_of(tree: LexborHTMLParser, base: str, linked: list[FoundLicense]) 
 
 def _structured_licenses(tree: LexborHTMLParser, base: str) -> Iterator[str]:
     for node in tree.css('[itemprop~="license"]'):
-        value = node.attributes.get("href") or node.attributes.get("content") or node.text()
-        if (address := absolute_url(base, value.strip())) is not None:
+        value = node.attributes.get("href") or node.attributes.get("content")
+        if value is None and (text := node.text().strip()).startswith(("http://", "https://")):
+            value = text  # in words it is the name of a licence, which says too little
+        if value is not None and (address := absolute_url(base, value)) is not None:
             yield address
     for node in tree.css('script[type="application/ld+json"]'):
         for value in _json_ld_licenses(node):

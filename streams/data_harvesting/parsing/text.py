@@ -7,7 +7,7 @@ from typing import Final
 
 _SPACE: Final = re.compile(r"\s+")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_UNSEEN: Final = ["script", "style", "noscript", "template", "iframe", "object", "svg", "math"]
+_UNSEEN: Final = ["script", "style", "noscript", "template", "iframe", "svg", "math"]
 
 
 def plain_text(text: str, limit: int) -> str:

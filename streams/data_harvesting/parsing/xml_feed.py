@@ -15,7 +15,10 @@ from streams.data_harvesting.parsing.feed_entry import Feed, FeedRejected
 from streams.data_harvesting.parsing.text import plain_text, text_of_html
 from streams.data_harvesting.parsing.xml_guard import XmlWeapon, guard
 
-_DECLARATION: Final = re.compile(r"\s*<\?xml[^>]{0,500}\?>")
+_DECLARATION: Final = re.compile(r"<\?xml[^>]{0,500}\?>")
+_FIRST_ELEMENT: Final = re.compile(r"<[A-Za-z_:]")
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+_SPACE: Final = re.compile(r"\s{2,}")
 _DATES: Final = ("published", "updated", "created")
 
 
@@ -36,12 +39,10 @@ def parse_xml_feed(text: str, *, url: str, now: datetime) -> Feed:
         guard(text)
     except XmlWeapon as weapon:
         raise FeedRejected(weapon.reason, str(weapon)) from None
-    # It is UTF-8 from here on, whatever it says itself.
-    document = _DECLARATION.sub("", text, count=1).encode("utf-8", "replace")
     try:
         parsed = feedparser.parse(
-            BytesIO(document),
-            response_headers={"content-type": "application/xml; charset=utf-8", "content-location": url},
+            BytesIO(_prepared(text).encode("utf-8", "replace")),
+            response_headers={"content-type": "application/xml; charset=utf-8"},
             sanitize_html=False,  # all texts are made plain
             resolve_relative_uris=False,  # links are made absolute here
         )
@@ -56,7 +57,9 @@ def parse_xml_feed(text: str, *, url: str, now: datetime) -> Feed:
     rights = plain_text(_string(head, "rights"), MAX_TITLE)
     language = plain_text(_string(head, "language"), MAX_NAME)
     entries = Entries(url, now, license=license_, rights=rights, language=language)
-    entries.take(_draft(item) for item in items)
+    # RSS has no types: its texts are HTML, as all of its readers take them. Atom says what its texts are.
+    says_types = str(parsed["version"]).startswith("atom")
+    entries.take(_draft(item, says_types=says_types) for item in items)
     return Feed(
         kind=str(parsed["version"]),
         title=_readable(head, "title", MAX_TITLE),
@@ -69,16 +72,33 @@ def parse_xml_feed(text: str, *, url: str, now: datetime) -> Feed:
     )
 
 
-def _draft(item: Any) -> Draft:
+def _prepared(text: str) -> str:
+    """Return the document as its parser reads it best.
+
+    Without its declaration, as it is UTF-8 from here on whatever it says; and what comes before its first element
+    without comments, with each declaration at the beginning of a line, and no space that takes long to skip.
+    """
+    text = text.lstrip("\ufeff \t\r\n")
+    declaration = _DECLARATION.match(text)
+    if declaration is not None:
+        text = text[declaration.end() :]
+    start = _FIRST_ELEMENT.search(text)
+    if start is None or start.start() == 0:
+        return text
+    prolog = _SPACE.sub("\n", _COMMENT.sub("", text[: start.start()]).replace("<!", "\n<!"))
+    return prolog + text[start.start() :]
+
+
+def _draft(item: Any, *, says_types: bool) -> Draft:
     date, raw_date = None, ""
     for name in _DATES:
         raw = _string(item, name)
         if raw and (date is None):
             date, raw_date = from_fields(dict.get(item, f"{name}_parsed")), raw_date or raw
-    summary = _readable(item, "summary", MAX_SUMMARY)
-    contents = dict.get(item, "content")
+    detail, contents = dict.get(item, "summary_detail"), dict.get(item, "content")
+    summary = _shown(detail, MAX_SUMMARY, says_types=says_types) if isinstance(detail, dict) else ""
     if not summary and isinstance(contents, list) and contents:
-        summary = _shown(contents[0], MAX_SUMMARY)
+        summary = _shown(contents[0], MAX_SUMMARY, says_types=says_types)
     return Draft(
         id=_string(item, "id"),
         link=_string(item, "link"),
@@ -98,9 +118,10 @@ def _readable(item: Any, name: str, limit: int) -> str:
     return _shown(detail, limit) if isinstance(detail, dict) else plain_text(_string(item, name), limit)
 
 
-def _shown(detail: Any, limit: int) -> str:
+def _shown(detail: Any, limit: int, *, says_types: bool = True) -> str:
     value = _string(detail, "value")
-    if _string(detail, "type") == "text/plain":
+    is_element = value.startswith("<") and value.endswith(">")  # such as MathML, whose type is its own
+    if says_types and not is_element and _string(detail, "type") == "text/plain":
         return plain_text(value, limit)
     return text_of_html(value, limit)
 

@@ -14,9 +14,19 @@ _MAX_ENTITIES: Final = 100
 _MAX_ENTITY_LENGTH: Final = 64
 """A reference is at least four characters: a document grows sixteenfold at most."""
 
-_PROLOG: Final = re.compile(r"<[A-Za-z_:]")
+MAX_DEPTH: Final = 1_000
+"""Deeper than any feed; feedparser takes time by its square."""
+
+_MAX_PROLOG: Final = 64 * 1024
+_MAX_DECLARATIONS: Final = 500
+_FIRST_ELEMENT: Final = re.compile(r"<[A-Za-z_:]")
 _ENTITY: Final = re.compile(r"<!ENTITY\b([^>]*)", re.IGNORECASE)
 _PLAIN_ENTITY: Final = re.compile(r"\s+[\w.:-]{1,60}\s+(?:\"([^\"%&<]*|&#\w{1,8};)\"|'([^'%&<]*|&#\w{1,8};)')\s*")
+_PART: Final = re.compile(
+    r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)"
+    r"|<(?P<close>/?)[A-Za-z_:](?:[^<>\"']++|\"[^\"]*+\"|'[^']*+'){0,200}+>",
+    re.DOTALL,
+)
 _EXTERNAL: Final = re.compile(r"\b(?:SYSTEM|PUBLIC)\b")
 
 
@@ -45,11 +55,13 @@ def guard(document: str) -> None:
         raise XmlWeapon("too_many_elements", f"more than {MAX_ELEMENTS} elements")
     if has_crowded_tag(document):
         raise XmlWeapon("too_many_elements", f"a tag with more than {MAX_ATTRIBUTES} attributes")
-    if "<!ENTITY" not in document and "<!entity" not in document.lower():
-        return
-    # Only a DOCTYPE can declare any; in an article about XML they are text.
-    start = _PROLOG.search(document)
+    if _is_deep(document):
+        raise XmlWeapon("too_many_elements", f"elements in elements, more than {MAX_DEPTH} deep")
+    # Only a DOCTYPE can declare entities; in an article about XML they are text.
+    start = _FIRST_ELEMENT.search(document)
     prolog = document[: start.start()] if start is not None else document
+    if len(prolog) > _MAX_PROLOG or prolog.count("<!") > _MAX_DECLARATIONS:
+        raise XmlWeapon("too_many_elements", "too much before its first element")
     declared = _ENTITY.findall(prolog)
     for number, declaration in enumerate(declared):
         plain = _PLAIN_ENTITY.fullmatch(declaration)
@@ -59,3 +71,17 @@ def guard(document: str) -> None:
             raise XmlWeapon("entity_bomb", "declares an entity that holds others")
         if number >= _MAX_ENTITIES or len(plain[1] or plain[2] or "") > _MAX_ENTITY_LENGTH:
             raise XmlWeapon("entity_bomb", "declares long entities, or many")
+
+
+def _is_deep(document: str) -> bool:
+    depth = 0
+    for part in _PART.finditer(document):
+        if part["close"] is None:
+            continue  # a comment, or text
+        if part["close"]:
+            depth = max(0, depth - 1)
+        elif document[part.end() - 2] != "/":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+    return False
