@@ -6,14 +6,16 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from orchestrator.money import chain
+from orchestrator.money import chain, movements
 from orchestrator.money.bulk import BulkInsert
 from orchestrator.money.chain import PENDING, POSTED
 from orchestrator.money.instants import from_us
+from orchestrator.money.movements import Place
 from orchestrator.money.preparation import Prepared, encode_meters
 from orchestrator.money.steps import RESOLVING, Taken, Target, step_problem, sums_of
-from orchestrator.money.validation import account_kind
+from orchestrator.money.validation import EARNING_KINDS, account_kind
 from streams.booking import BookingRejected, KeyConflict, Receipt
+from streams.transfers import is_internal
 
 Outcome: TypeAlias = Receipt | BookingRejected
 Head: TypeAlias = tuple[int, bytes, int]
@@ -35,11 +37,6 @@ _INSERT_TRANSACTIONS: Final = BulkInsert(
 )
 _INSERT_POSTINGS: Final = BulkInsert("postings", ("sequence", "n", "account", "asset", "units"))
 _INSERT_EVIDENCE: Final = BulkInsert("evidence", ("sequence", "artefact"))
-_MOVE_BALANCES: Final = BulkInsert(
-    "balances",
-    ("origin", "account", "asset", "state", "day", "units"),
-    "ON CONFLICT DO UPDATE SET units = units + excluded.units",
-)
 _INSERT_STEPS: Final = BulkInsert("steps", ("sequence", "target", "outcome", "reason"))
 _INSERT_EXPIRIES: Final = BulkInsert("expiries", ("sequence", "expires_at"))
 _SET_STATES: Final = BulkInsert(
@@ -57,32 +54,41 @@ class Names:
 
     Attributes:
         origins: Number of each (book, stream, instance).
-        books: Book of each origin's number.
+        parties: Book and stream of each origin's number.
         accounts: Number of each account's name.
+        earning: Kind of each account's number that stands for income or cost, and whether it is between instances.
     """
 
     def __init__(self) -> None:
         self.origins: dict[tuple[str, str, str], int] = {}
-        self.books: dict[int, str] = {}
+        self.parties: dict[int, tuple[str, str]] = {}
         self.accounts: dict[str, int] = {}
+        self.earning: dict[int, tuple[str, bool]] = {}
 
     def read(self, connection: sqlite3.Connection) -> None:
         """Learn all names of a ledger."""
-        self.accounts.update(connection.execute("SELECT name, id FROM accounts"))
+        for account, number in connection.execute("SELECT name, id FROM accounts"):
+            self.add_account(account, number)
         for number, *origin in connection.execute("SELECT id, book, stream, instance FROM origins"):
             self.add_origin(tuple(origin), number)
 
     def add_origin(self, origin: tuple[str, str, str], number: int) -> None:
         """Learn one origin."""
         self.origins[origin] = number
-        self.books[number] = origin[0]
+        self.parties[number] = origin[:2]
+
+    def add_account(self, account: str, number: int) -> None:
+        """Learn one account."""
+        self.accounts[account] = number
+        if (kind := account.partition(":")[0]) in EARNING_KINDS:
+            self.earning[number] = (kind, is_internal(account))
 
     def forget(self, origins: Iterable[tuple[str, str, str]], accounts: Iterable[str]) -> None:
         """Unlearn names that did not come into the ledger after all."""
         for origin in origins:
-            del self.books[self.origins.pop(origin)]
+            del self.parties[self.origins.pop(origin)]
         for account in accounts:
-            del self.accounts[account]
+            self.earning.pop(self.accounts.pop(account), None)
 
 
 class Group:
@@ -111,8 +117,8 @@ class Group:
         self._transactions: list[Any] = []
         self._postings: list[Any] = []
         self._evidence: list[Any] = []
-        self._balances: dict[tuple[int, int, str, str], int] = {}
-        self._pending_balances: dict[tuple[int, int, str, str], int] = {}
+        self._moved: dict[Place, int] = {}
+        self._moved_pending: dict[Place, int] = {}
         self._steps: list[Any] = []
         self._expiries: list[Any] = []
         self._states: dict[int, tuple[int, str, int | None]] = {}
@@ -161,11 +167,8 @@ class Group:
         _INSERT_TRANSACTIONS.run(connection, self._transactions)
         _INSERT_POSTINGS.run(connection, self._postings)
         _INSERT_EVIDENCE.run(connection, self._evidence)
-        for state, balances in ((POSTED, self._balances), (PENDING, self._pending_balances)):
-            _MOVE_BALANCES.run(
-                connection,
-                [v for (o, a, asset, day), u in balances.items() for v in (o, a, asset, state, day, u)],
-            )
+        movements.insert(connection, POSTED, self._moved, self._names)
+        movements.insert(connection, PENDING, self._moved_pending, self._names)
         _INSERT_STEPS.run(connection, self._steps)
         _INSERT_EXPIRIES.run(connection, self._expiries)
         _SET_STATES.run(connection, [v for sequence, state in self._states.items() for v in (sequence, *state)])
@@ -225,9 +228,9 @@ class Group:
             prepared.body_digest,
             this_hash,
         )
-        accounts, balances, day = self._names.accounts, self._balances, prepared.day
+        accounts, moved, hour = self._names.accounts, self._moved, prepared.hour
         if state != POSTED:
-            balances = self._pending_balances
+            moved = self._moved_pending
             self._states[sequence] = (origin, state, prepared.expires_at_us)
             if prepared.expires_at_us is not None:
                 self._expiries += (sequence, prepared.expires_at_us)
@@ -235,8 +238,8 @@ class Group:
             name, asset, units = posting.account, posting.asset, posting.units
             account = accounts.get(name) or self._name_account(name)
             self._postings += (sequence, n, account, asset, units)
-            place = (origin, account, asset, day)
-            balances[place] = balances.get(place, 0) + units
+            place = (origin, account, asset, hour)
+            moved[place] = moved.get(place, 0) + units
         self._evidence += (sequence, evidence.artefact)
         for increment in booking.meters:
             self._meters[increment.meter] = self._meters.get(increment.meter, 0) + increment.amount
@@ -257,7 +260,7 @@ class Group:
         if prepared.id in targets:
             origin = (booking.book, booking.stream, booking.instance)
             targets[prepared.id] = Target(
-                prepared.id, sequence, origin, booking.state, prepared.day, prepared.expires_at_us, took, units, {}
+                prepared.id, sequence, origin, booking.state, prepared.hour, prepared.expires_at_us, took, units, {}
             )
 
     def _take_step(self, outcome: str, reason: str, target: Target, sequence: int) -> None:
@@ -265,11 +268,11 @@ class Group:
         self._steps += (sequence, target.sequence, outcome, reason)
         self._states[target.sequence] = (origin, outcome, None)
         if outcome in RESOLVING:
-            # On the day it was expected, so that nothing is left pending there.
-            accounts, balances = self._names.accounts, self._pending_balances
+            # In the hour it was expected in, so that nothing is left pending there.
+            accounts, moved = self._names.accounts, self._moved_pending
             for (name, asset), units in target.units.items():
-                place = (origin, accounts[name], asset, target.day)
-                balances[place] = balances.get(place, 0) - units
+                place = (origin, accounts[name], asset, target.hour)
+                moved[place] = moved.get(place, 0) - units
 
     def _name_origin(self, origin: tuple[str, str, str]) -> int:
         number = self._new_origins[origin] = len(self._names.origins) + 1
@@ -277,7 +280,8 @@ class Group:
         return number
 
     def _name_account(self, name: str) -> int:
-        number = self._new_accounts[name] = self._names.accounts[name] = len(self._names.accounts) + 1
+        number = self._new_accounts[name] = len(self._names.accounts) + 1
+        self._names.add_account(name, number)
         return number
 
 

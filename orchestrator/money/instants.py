@@ -10,6 +10,7 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY_US: Final = 86_400_000_000
+_HOUR_US: Final = 3_600_000_000
 _EPOCH_ORDINAL: Final = _EPOCH.toordinal()
 
 
@@ -37,6 +38,16 @@ def day_of(microseconds: int) -> str:
     return _day_text(microseconds // _DAY_US)
 
 
+def hour_of(microseconds: int) -> str:
+    """Return the UTC hour of an instant, `2026-01-31T14`."""
+    return _hour_text(microseconds // _HOUR_US)
+
+
 @lru_cache(maxsize=1024)
 def _day_text(days: int) -> str:
     return date.fromordinal(_EPOCH_ORDINAL + days).isoformat()
+
+
+@lru_cache(maxsize=1024)
+def _hour_text(hours: int) -> str:
+    return f"{_day_text(hours // 24)}T{hours % 24:02d}"

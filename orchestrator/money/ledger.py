@@ -48,7 +48,8 @@ class Ledger(
     """
 
     mailbox_capacity = 8192
-    start_timeout_s = 300.0  # a database that was not closed is recovered first
+    # A database that was not closed is recovered first; one of an earlier version is copied and brought up to date.
+    start_timeout_s = 3600.0
     stop_timeout_s = 30.0
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.money import chain
-from orchestrator.money.instants import day_of, to_us
+from orchestrator.money.instants import hour_of, to_us
 from orchestrator.money.validation import check
 from streams.booking import Book, BookingRejected, MeterIncrement
 
@@ -24,7 +24,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
         booking: The booking itself.
         id: The transaction's id.
         occurred_at_us: When it happened, microseconds since 1970.
-        day: The UTC day it happened on, which its balances are kept under.
+        hour: The UTC hour it happened in, which what it moves is kept under.
         evidence_digest: SHA-256 of the artefact.
         body_digest: What the idempotency key is bound to.
         corrects: The id of the transaction it corrects.
@@ -35,7 +35,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     booking: Book
     id: bytes
     occurred_at_us: int
-    day: str
+    hour: str
     evidence_digest: bytes
     body_digest: bytes
     corrects: bytes | None
@@ -59,7 +59,7 @@ def prepare(booking: Book) -> Prepared:
             booking,
             chain.transaction_id(booking.book, booking.key),
             occurred_at_us,
-            day_of(occurred_at_us),
+            hour_of(occurred_at_us),
             digest.digest(),
             chain.body_digest(
                 booking.book,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from orchestrator.money.copying import copy_database, name_beside, sync
+
 APPLICATION_ID: Final = 0x4175_4C67
 """`AuLg`: what `file` and SQLite see in the header of a ledger."""
 
@@ -136,7 +138,62 @@ _STATES: Final = (
     *_never_changed("steps", "expiries"),
 )
 
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_VERSION, _STATES)
+# What is asked for again and again, kept so that it need not be summed: `orchestrator/money/movements.py` says what
+# stands in them. A sum is kept in two parts, for SQLite refuses one past 64 bits.
+_PARTS: Final = "sum(units / 1000000000), sum(units % 1000000000)"
+_INTERNAL: Final = "name GLOB 'income:internal:*' OR name GLOB 'cost:internal:*'"
+_SUMS: Final = (
+    """
+    CREATE TABLE sums (
+        origin INTEGER NOT NULL REFERENCES origins (id),
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        asset TEXT NOT NULL,
+        state TEXT NOT NULL,
+        billions INTEGER NOT NULL,
+        rest INTEGER NOT NULL,
+        PRIMARY KEY (origin, account, asset, state)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE flows (
+        grain TEXT NOT NULL,
+        starts TEXT NOT NULL,
+        book TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        internal INTEGER NOT NULL,
+        asset TEXT NOT NULL,
+        state TEXT NOT NULL,
+        billions INTEGER NOT NULL,
+        rest INTEGER NOT NULL,
+        PRIMARY KEY (grain, starts, book, stream, kind, internal, asset, state)
+    ) STRICT, WITHOUT ROWID
+    """,
+    f"INSERT INTO sums SELECT origin, account, asset, state, {_PARTS} FROM balances GROUP BY 1, 2, 3, 4",  # noqa: S608
+    f"""
+    INSERT INTO flows
+    SELECT 'day', day, book, stream, kind, {_INTERNAL}, asset, state, {_PARTS}
+    FROM balances JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
+    WHERE kind IN ('income', 'cost')
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    """,  # noqa: S608
+    f"""
+    INSERT INTO flows
+    SELECT 'hour', strftime('%Y-%m-%dT%H', occurred_at / 1000000, 'unixepoch'), book, stream, accounts.kind,
+           {_INTERNAL}, asset, moved.state, {_PARTS}
+    FROM (
+        SELECT occurred_at, origin, account, asset, state, units FROM transactions JOIN postings USING (sequence)
+        UNION ALL
+        SELECT occurred_at, origin, account, asset, 'pending', -units
+        FROM steps JOIN transactions ON transactions.sequence = target JOIN postings ON postings.sequence = target
+        WHERE outcome IN ('posted', 'voided', 'expired')
+    ) AS moved JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
+    WHERE accounts.kind IN ('income', 'cost')
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    """,  # noqa: S608
+)
+
+_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_VERSION, _STATES, _SUMS)
 """Statements that lead from version n to n + 1; the first make an empty file a ledger."""
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
@@ -155,6 +212,7 @@ class LedgerFileError(Exception):
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open the ledger for writing; make it (0600) or bring it to this version's tables where needed.
 
+    Before tables of an earlier version are touched, a copy of the whole ledger is put beside it, `ledger.v1-….sqlite3`.
     The connection may be handed to another thread, and is in autocommit mode. A commit on it is on disk
     when it returns. Checkpoints are left to the caller.
 
@@ -180,6 +238,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA secure_delete = OFF")
             # The writer makes parent and child in one transaction; `verify` checks that it did.
             connection.execute("PRAGMA foreign_keys = OFF")
+            _keep_earlier_version(connection, path)
             _migrate(connection)
     except BaseException:
         connection.close()
@@ -249,6 +308,25 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> int:
             path, f"was written by a newer automate (tables {version}, known {SCHEMA_VERSION}): upgrade"
         )
     return int(version)
+
+
+def _keep_earlier_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Copy a ledger that is about to be changed. The copy stays: to remove it is for people, once they are content."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 0 < version < SCHEMA_VERSION:
+        return
+    copy = name_beside(path, f"v{version}")
+    copy_database(connection, copy)
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(copy.absolute()))}?mode=ro", uri=True)) as check:
+            (found,) = check.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            problem = found.splitlines()[-1]
+            raise LedgerFileError(path, f"is damaged ({problem}) and was not brought up to date; restore a backup")
+        sync(copy.parent)
+    except BaseException:
+        copy.unlink()
+        raise
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -46,7 +46,7 @@ class Target(msgspec.Struct, gc=False):
         sequence: Its place in the chain.
         origin: Its book, stream and instance.
         state: What it was booked as.
-        day: The UTC day its balances are kept under.
+        hour: The UTC hour that what it moves is kept under.
         expires_at_us: When it expires, where it is pending and does.
         took: The step it took itself, and the id of the transaction it took it with.
         units: What it moved.
@@ -57,7 +57,7 @@ class Target(msgspec.Struct, gc=False):
     sequence: int
     origin: tuple[str, str, str]
     state: str
-    day: str
+    hour: str
     expires_at_us: int | None
     took: tuple[str, bytes] | None
     units: Sums

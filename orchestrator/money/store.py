@@ -136,9 +136,9 @@ class Store:
     def _find(self, group: Sequence[Prepared]) -> dict[bytes, Earlier]:
         ids = [prepared.id for prepared in group]
         ids += [prepared.corrects for prepared in group if prepared.corrects is not None]
-        books = self._names.books
+        parties = self._names.parties
         return {
-            transaction: (sequence, booked_at, body_digest, books[origin], state)
+            transaction: (sequence, booked_at, body_digest, parties[origin][0], state)
             for transaction, sequence, booked_at, body_digest, origin, state in _FIND.run(self.connection, ids)
         }
 

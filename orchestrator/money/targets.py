@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from orchestrator.money.bulk import BulkSelect
-from orchestrator.money.instants import day_of
+from orchestrator.money.instants import hour_of
 from orchestrator.money.steps import Sums, Taken, Target
 
 _SELECT_TARGETS: Final = BulkSelect(
@@ -49,8 +49,8 @@ def read_targets(
     ):
         if before is None or sequence < before:
             took = None if outcome is None else (outcome, earlier)
-            day = day_of(occurred_at)
-            targets[sequence] = Target(transaction, sequence, tuple(origin), state, day, expires_at, took, {}, {})
+            hour = hour_of(occurred_at)
+            targets[sequence] = Target(transaction, sequence, tuple(origin), state, hour, expires_at, took, {}, {})
     steps = sorted(_SELECT_STEPS.run(connection, list(targets)), key=_place_in_chain)
     units: dict[int, Sums] = {sequence: target.units for sequence, target in targets.items()}
     for target, sequence, outcome, transaction in steps:

@@ -1,4 +1,4 @@
-"""Income and cost, read from the daily balances."""
+"""Income and cost, read from sums that are kept with the postings: it takes as long after years as after a day."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from orchestrator.money.chain import PENDING
+from orchestrator.money.movements import join
 from orchestrator.money.report import InTransit, Totals, TotalsBy, TotalsItem
 from streams.booking import BookName
 from streams.money import format_amount
@@ -19,11 +20,11 @@ _GROUPED_BY: Final[dict[TotalsBy | None, tuple[str, ...]]] = {
     "day": ("day",),
 }
 
-# SQLite refuses to sum past 64 bits. Both halves stay far below that, and Python joins them exactly.
-_HALF: Final = 1_000_000_000
-_SUM: Final = f"sum(units / {_HALF}), sum(units % {_HALF})"
+_SUM: Final = "sum(billions), sum(rest)"
 
-_BETWEEN_INSTANCES: Final = f"""
+_EARNED: Final = "sums JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account"
+_BY_DAY: Final = "(SELECT *, starts AS day FROM flows WHERE grain = 'day') AS accounts"
+_NOT_BETWEEN_INSTANCES: Final = f"""
     AND account NOT IN (
         SELECT id FROM accounts WHERE name GLOB 'income:{INTERNAL}:*' OR name GLOB 'cost:{INTERNAL}:*'
     )
@@ -31,7 +32,7 @@ _BETWEEN_INSTANCES: Final = f"""
 _DUE_ACCOUNTS: Final = f"SELECT id FROM accounts WHERE name GLOB 'asset:{INTERNAL}:*'"  # noqa: S608
 _DUE: Final = f"""
     SELECT {_SUM}, asset, name
-    FROM balances JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
+    FROM {_EARNED}
     WHERE account IN ({_DUE_ACCOUNTS}) AND book = ?
     GROUP BY name, asset ORDER BY name, asset
 """  # noqa: S608
@@ -53,11 +54,12 @@ def read_totals(
     """
     grouped_by = _GROUPED_BY[by]
     columns = ", ".join((*grouped_by, "asset", "accounts.kind", "state"))
+    source, consolidation = (_BY_DAY, "AND NOT internal") if by == "day" else (_EARNED, _NOT_BETWEEN_INSTANCES)
     rows = connection.execute(
         f"""
         SELECT {_SUM}, {columns}
-        FROM balances JOIN origins ON origins.id = origin JOIN accounts ON accounts.id = account
-        WHERE book = ? AND accounts.kind IN ('income', 'cost') {_BETWEEN_INSTANCES if consolidated else ""}
+        FROM {source}
+        WHERE book = ? AND accounts.kind IN ('income', 'cost') {consolidation if consolidated else ""}
         GROUP BY {columns} ORDER BY {columns}
         """,  # noqa: S608  made of constants
         (book,),
@@ -96,5 +98,5 @@ def read_in_transit(connection: sqlite3.Connection, book: BookName) -> tuple[InT
 
 
 def _summed(rows: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
-    for high, low, *row in rows:
-        yield (high * _HALF + low, *row)
+    for billions, rest, *row in rows:
+        yield (join(billions, rest), *row)

@@ -15,6 +15,9 @@ from streams.transfers import is_internal
 ACCOUNT_KINDS: Final = frozenset({"income", "cost", "asset", "liability", "equity"})
 """The first part of an account's name says which of these it is."""
 
+EARNING_KINDS: Final = frozenset({"income", "cost"})
+"""Those that say what was earned; the others say where it is."""
+
 BOOKS: Final = frozenset({"paper", "live"})
 STEPS: Final = frozenset({"posted", "voided", "expired", "settled", "reversed"})
 

@@ -23,8 +23,9 @@ import msgspec
 
 from orchestrator.money import chain
 from orchestrator.money.chain import PENDING, POSTED
-from orchestrator.money.instants import day_of
+from orchestrator.money.instants import hour_of
 from orchestrator.money.preparation import decode_meters
+from orchestrator.money.recount import Recount
 from orchestrator.money.report import Problem, VerifyReport
 from orchestrator.money.schema import LedgerFileError, open_reader, schema_problems
 from orchestrator.money.steps import RESOLVING, step_problem, sums_of
@@ -58,10 +59,12 @@ _EXPIRIES: Final = "SELECT sequence, expires_at FROM expiries ORDER BY sequence"
 _CORRECTED: Final = """
     SELECT sequence, book, state FROM transactions JOIN origins ON origins.id = origin WHERE transactions.id = ?
 """
-_BALANCES: Final = "SELECT origin, account, asset, state, day, units FROM balances"
 _METERS: Final = "SELECT name, value FROM meters"
 _RELEASED: Final = """
-    SELECT origin, account, asset, units FROM postings JOIN transactions USING (sequence) WHERE sequence = ?
+    SELECT origin, book, stream, account, name, asset, units
+    FROM postings JOIN transactions USING (sequence) JOIN origins ON origins.id = origin
+    LEFT JOIN accounts ON accounts.id = account
+    WHERE sequence = ?
 """
 _FOUND_STATES: Final = "SELECT sequence, origin, state, expires_at FROM states"
 _EXPECTED_STATES: Final = """
@@ -106,7 +109,7 @@ class _Verification:
         self._last = 0
         self._head = chain.GENESIS
         self._booked_at = 0
-        self._balances: Counter[tuple[int, int, str, str, str]] = Counter()
+        self._recount = Recount()
         self._meters: Counter[str] = Counter()
 
     def run(self) -> VerifyReport:
@@ -193,7 +196,9 @@ class _Verification:
         body_digest, this_hash = row[18:]
         previous, before = self._head, self._booked_at
         self._booked_at = max(before, booked_at)
-        self._add_sums(origin, state, day_of(occurred_at), legs)
+        self._postings += len(legs)
+        for _, account, name, asset, units in legs:
+            self._recount.add(origin, (book, stream), account, name, asset, state, hour_of(occurred_at), units)
         increments = decode_meters(meters)
         for meter, amount in ((increment.meter, increment.amount) for increment in increments):
             self._meters[meter] += amount
@@ -256,14 +261,10 @@ class _Verification:
         """Release what a step resolves, and return what is wrong with it; None where nothing is."""
         target = read_targets(self._connection, [target_id], before=sequence).get(target_id)
         if target is not None and step.outcome in RESOLVING:
-            for number, account, asset, units in self._connection.execute(_RELEASED, (target.sequence,)):
-                self._balances[number, account, asset, PENDING, target.day] -= units
+            for row in self._connection.execute(_RELEASED, (target.sequence,)):
+                number, book, stream, account, name, asset, units = row
+                self._recount.add(number, (book, stream), account, name, asset, PENDING, target.hour, -units)
         return step_problem(step, origin, sums_of(postings), target, booked_at)
-
-    def _add_sums(self, origin: int, state: str, day: str, legs: list[tuple[Any, ...]]) -> None:
-        self._postings += len(legs)
-        for _, account, _, asset, units in legs:
-            self._balances[origin, account, asset, state, day] += units
 
     def _check_states(self) -> None:
         for found, expected, problem in (
@@ -274,11 +275,8 @@ class _Verification:
                 self._note(problem.format(state), sequence)
 
     def _check_sums(self) -> None:
-        for *place, units in self._connection.execute(_BALANCES):
-            if (expected := self._balances.pop(tuple(place), None)) != units:
-                self._note(f"balance of {_place(place)} is {units} units, its postings say {expected}")
-        for place, units in self._balances.items():
-            self._note(f"balance of {_place(place)} is missing, its postings say {units} units")
+        for problem in self._recount.problems(self._connection):
+            self._note(problem)
         for meter, value in self._connection.execute(_METERS):
             if (expected := self._meters.pop(meter, None)) != value:
                 self._note(f"meter {meter} is {value}, its transactions say {expected}")
@@ -342,11 +340,6 @@ def _leg_problems(legs: list[tuple[Any, ...]]) -> Iterator[str]:
     for asset, units in sums.items():
         if units:
             yield f"its postings in {asset} sum to {units} units"
-
-
-def _place(place: Iterable[Any]) -> str:
-    origin, account, asset, state, day = place
-    return f"origin {origin}, account {account}, {asset}, {state}, {day}"
 
 
 def main(arguments: list[str]) -> int:

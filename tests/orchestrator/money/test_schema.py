@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestrator.money import schema
 from orchestrator.money.chain import id_text
+from orchestrator.money.movements import join
 from orchestrator.money.schema import LedgerFileError, open_reader, open_writer, schema_problems
 from orchestrator.money.store import Store
 from orchestrator.money.verify import verify
-from streams.booking import Posting, Receipt, Resolution
-from tests.orchestrator.money.bookings import NOON, api_call, book, commission, ledger_with, step, write
+from streams.booking import Evidence, Posting, Receipt, Resolution
+from streams.transfers import Party, transfer
+from tests.orchestrator.money.bookings import NOON, api_call, book, commission, earned, ledger_with, step, write
 
 BOOKED = ["accounts", "origins", "transactions", "postings", "evidence", "balances", "meters"]
 
@@ -132,7 +136,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date_in_place(path: Path
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(FIRST_VERSION.read_text())
         before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in BOOKED}
-    with pytest.raises(LedgerFileError, match=r"has tables of version 1, not 2: start the daemon on it once"):
+    with pytest.raises(LedgerFileError, match=r"has tables of version 1, not 3: start the daemon on it once"):
         open_reader(path)
     store = Store(path)
     store.open()
@@ -148,6 +152,80 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date_in_place(path: Path
     store.close()
     report = verify(path)
     assert (report.ok, report.transactions) == (True, 8), report.problems
+
+
+def copies(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.stem}.v*"))
+
+
+def test_a_copy_is_kept_before_a_ledger_of_an_earlier_version_is_touched(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_VERSION.read_text())
+        before = list(connection.iterdump())
+    open_writer(path).close()
+    (copy,) = copies(path)
+    assert copy.name.startswith("ledger.v1-")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert list(connection.iterdump()) == before
+    open_writer(path).close()
+    assert copies(path) == [copy]
+
+
+def test_a_ledger_is_not_touched_where_no_copy_can_be_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_VERSION.read_text())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(schema, "copy_database", full)
+    with pytest.raises(OSError, match="No space left"):
+        open_writer(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_damaged_ledger_of_an_earlier_version_is_not_brought_up_to_date(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_VERSION.read_text())
+        root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'postings'").fetchone()[0]
+    damaged = bytearray(path.read_bytes())
+    damaged[(root - 1) * 4096 + 3] ^= 0x01  # how many cells the page has
+    path.write_bytes(damaged)
+    with pytest.raises(LedgerFileError, match="is damaged .* and was not brought up to date"):
+        open_writer(path)
+    assert copies(path) == []
+
+
+def joined(connection: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
+    return [(*row[:-2], join(*row[-2:])) for row in connection.execute(f"SELECT * FROM {table}")]
+
+
+def test_sums_of_a_ledger_of_the_second_version_are_those_of_its_postings(path: Path) -> None:
+    store = Store(path)
+    store.open()
+    for n, instance in enumerate(("api_services-001", "api_services-002", "api_services-001")):
+        book(store, api_call(n + 3600 * 11 * n, instance=instance, units=2**62))
+    first, second, _ = (book(store, commission(n, expires_at=NOON + timedelta(days=36_500))) for n in (1, 2, 3))
+    book(store, step(first, "posted", *earned(400)))
+    book(store, step(second, "voided"))
+    for side in transfer(
+        "t", kind="dataset.sold", book="paper", seller=Party("a", "a-1"), buyer=Party("b", "b-1"), asset="USD",
+        units=5, occurred_at=NOON, evidence=Evidence("order", "o-1", b"{}"),
+    ):  # fmt: skip
+        book(store, side)
+    kept = {table: joined(store.connection, table) for table in ("sums", "flows")}
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE sums; DROP TABLE flows; PRAGMA user_version = 2")
+    open_writer(path).close()
+    with closing(open_reader(path)) as connection:
+        for table, rows in kept.items():
+            assert joined(connection, table) == rows
+    report = verify(path)
+    assert report.ok, report.problems
 
 
 def test_a_migration_that_breaks_off_leaves_the_old_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
