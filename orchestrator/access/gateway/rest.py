@@ -30,8 +30,9 @@ def rest_handlers(methods: Methods) -> list[HTTPRouteHandler]:
     for each, _ in routes:
         verbs.setdefault(_path_of(each), set()).update(("GET", "HEAD") if each.verb == "GET" else ("POST",))
     return [
-        *(_handler(each, method, methods) for each, method in routes),
+        # Before the others: the framework makes one of its own for a path that has none yet.
         *(_options_handler(path, allowed) for path, allowed in verbs.items()),
+        *(_handler(each, method, methods) for each, method in routes),
         _rpc_handler(methods),
     ]
 
