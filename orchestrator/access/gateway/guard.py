@@ -102,8 +102,8 @@ class Guard:
     def _is_own(self, host: bytes) -> bool:
         name = host.decode("latin-1").lower()
         if name.startswith("["):
-            literal, _, port = name[1:].partition("]")
-            return _is_address(literal) and (not port or (port[0] == ":" and port[1:].isdigit()))
+            literal, closing, port = name[1:].partition("]")
+            return bool(closing) and _is_address(literal) and (not port or (port[0] == ":" and port[1:].isdigit()))
         name, _, port = name.partition(":")
         return (not port or port.isdigit()) and (name in self._names or _is_address(name))
 
