@@ -6,7 +6,7 @@ import heapq
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from streams.booking import Booked, BookName, Evidence, PresentState, Receipt, S
 from streams.money import MAX_UNITS, format_amount
 
 MAX_PAGE: Final = 1000
+_BATCH: Final = 512
 
 _CURSOR: Final = re.compile(r"a([0-9a-f]{1,15})")
 
@@ -37,6 +38,12 @@ _ENTRIES: Final = """
 """
 _SELECT_ENTRIES: Final = BulkSelect(_ENTRIES, "entry.sequence")
 _SELECT_ENTRY: Final = f"{_ENTRIES} WHERE entry.id = ?"
+# The plus signs keep SQLite from another order, which it would have to sort.
+_WALK: Final = f"""
+    {_ENTRIES} WHERE (?1 IS NULL OR +book = ?1)
+    AND (?2 IS NULL OR +entry.occurred_at >= ?2) AND (?3 IS NULL OR +entry.occurred_at < ?3)
+    ORDER BY entry.sequence
+"""
 _SELECT_STEPS: Final = BulkSelect(
     "SELECT target, sequence, outcome, id, steps.reason, booked_at FROM steps JOIN transactions USING (sequence)",
     "target",
@@ -159,6 +166,28 @@ def read_entries(
         tuple(_entries(connection, rows)),
         _format_cursor(page[-1]) if len(found) > limit else None,
     )
+
+
+def walk_entries(
+    connection: sqlite3.Connection,
+    book: BookName | None = None,
+    since_us: int | None = None,
+    until_us: int | None = None,
+) -> Iterator[Entry]:
+    """Yield transactions from the first to the last, however many there are, a batch of them in memory at a time.
+
+    Args:
+        connection: The ledger, with a transaction open on it if all are to be of one moment.
+        book: Only this book's.
+        since_us: Only what happened at this instant or later, microseconds since 1970.
+        until_us: Only what happened before this one.
+
+    Raises:
+        sqlite3.Error: The ledger cannot be read.
+    """
+    found = connection.execute(_WALK, (book, since_us, until_us))
+    while rows := found.fetchmany(_BATCH):
+        yield from _entries(connection, rows)
 
 
 def sequences(
