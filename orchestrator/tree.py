@@ -11,8 +11,8 @@
 ├── visitors            the paper world's customers, readers and shoppers
 │   └── api_services-001 …
 ├── sandbox             gives every instance its visitors
-├── control             the control socket
-├── gateway             the same methods over HTTP, with events, metrics and pages
+├── gateway             the control socket's methods over HTTP, with events, metrics and pages
+├── control             the control socket: who is answered there finds everything else
 └── pulse               feeds systemd's watchdog
 """
 
@@ -238,7 +238,6 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             lambda methods, control: register(methods, control.context),
         )
 
-    await services.start(control, "control")
     if fleet_settings.gateway_enabled:
         setup = GatewaySetup(
             host=fleet_settings.gateway_host,
@@ -255,6 +254,8 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             whereabouts=whereabouts,
         )
         await services.start(lambda: Gateway(setup), "gateway")
+    # Who is answered finds everything else there.
+    await services.start(control, "control")
     await services.start(lambda: Pulse(system.root, daemon.notifier), "pulse")
     return Tree(ledger, fleet)
 

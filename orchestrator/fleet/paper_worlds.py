@@ -107,7 +107,8 @@ class PaperWorlds:
         if not (isinstance(found, type) and issubclass(found, PaperWorld)):
             raise TypeError(f"{place} is no PaperWorld")
         directory = self._directory / stream
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (self._directory, directory):
+            place.mkdir(mode=0o700, exist_ok=True)
         return found(self._ground(directory))
 
     async def _start_server(self, name: str, make: MakeServer) -> None:

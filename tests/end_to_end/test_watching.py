@@ -85,7 +85,7 @@ def test_keys_and_secrets_are_nowhere_but_where_they_must_be(make_daemon: MakeDa
     env.write_text(f"VENUE_API_SECRET={secret}\n")
     env.chmod(0o600)
     daemon.start()
-    purse = daemon.home / "state" / "sandbox" / FIRST
+    purse = daemon.home / "state" / "sandbox" / "api_services" / FIRST
     with daemon.watch("ledger.booked") as watch:
         watch.until("ledger.booked", instance=FIRST)
         made = daemon.call("keys.create", {"instance": FIRST, "label": "ours"})["key"]

@@ -41,4 +41,4 @@ def test_settings_that_do_not_are_named_with_file_and_path(
 
 
 def test_a_stream_that_is_not_installed_is_not_checked(tmp_path: Path) -> None:
-    check(tmp_path, {"anything": 1}, "crypto_arbitrage")
+    check(tmp_path, {"anything": 1}, "somebody_elses")

@@ -93,7 +93,11 @@ def test_on_a_terminal_everything_is_asked_and_no_means_that_nothing_changes(tmp
         )
         shown = ""
         answers = {
+            "Instances of affiliate_marketing [0]:": "",
             "Instances of api_services [1]:": "3",
+            "Instances of content_monetization [0]:": "",
+            "Instances of crypto_arbitrage [0]:": "2",
+            "Instances of data_harvesting [0]:": "",
             "Mode": "",
             "Ports from": "9100",
             "Services": "",
