@@ -62,7 +62,7 @@ def daemon(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(["automate", "run"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE_S
-        while _status(environment) != b"20":
+        while _status(environment) != b"100":
             assert process.poll() is None, "the daemon has ended"
             assert time.monotonic() < until, "the fleet did not come up"
             time.sleep(0.05)
@@ -104,6 +104,18 @@ def test_the_tour_runs_from_top_to_bottom(daemon: subprocess.Popen[bytes], envir
     assert '"valid":true' in ran.stdout
     assert "x-receipt: tx_" in ran.stdout
     assert '"pong":true' in ran.stdout
+    assert '"merchant"' in ran.stdout
+    assert "<rss" in ran.stdout
+
+
+def test_a_ccxt_client_places_and_cancels_an_order(
+    daemon: subprocess.Popen[bytes], environment: dict[str, str]
+) -> None:
+    (program,) = [block for block in blocks("python") if "import ccxt" in block]
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ran.stdout, ran.returncode) == ("canceled\n", 0), ran.stderr[-2000:]
 
 
 def test_ctrl_c_ends_it_with_status_0(daemon: subprocess.Popen[bytes], environment: dict[str, str]) -> None:

@@ -92,6 +92,17 @@ def get(target: Target, instance: str, as_json: bool) -> None:
         print_fields(_view_lines(view))
 
 
+@member(fleet, "address", examples=["curl $(automate fleet address api_services-001)/healthz"])
+@click.argument("instance", shell_complete=complete_instances)
+@click.pass_obj
+def address(target: Target, instance: str) -> None:
+    """Print where an instance listens."""
+    from streams.addresses import address_of
+
+    view = target.call("fleet.get", {"id": instance})
+    click.echo(address_of(view["host"], view["port"]))
+
+
 def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
     import msgspec
 

@@ -130,7 +130,8 @@ class Ladders(msgspec.Struct, frozen=True):
 
 def slot_steps_of(visits_per_minute: float) -> int:
     """Return how long a slot is in a world that is as lively as its other visitors are."""
-    steps = round(USUAL_SLOT_STEPS * _USUAL_VISITS_PER_MINUTE / visits_per_minute)
+    # The market moves also where nobody else is on the move.
+    steps = round(USUAL_SLOT_STEPS * _USUAL_VISITS_PER_MINUTE / (visits_per_minute or _USUAL_VISITS_PER_MINUTE))
     return min(max(steps, _LONGEST_STEPS), _GREATEST_SLOT_STEPS)
 
 
