@@ -34,7 +34,9 @@ def copy_database(source: sqlite3.Connection, target: Path, on_progress: OnProgr
     own_snapshot = not source.in_transaction
     try:
         if own_snapshot:
-            source.execute("BEGIN")  # the copy need not begin again whenever something is booked
+            # Its first read decides the moment. Without one, the copy would begin anew whenever something is booked.
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             # A crash leaves a file that nobody takes for a copy; what is done is synced at the end.
             copy.execute("PRAGMA synchronous = OFF")

@@ -191,6 +191,8 @@ _SUMS: Final = (
     WHERE accounts.kind IN ('income', 'cost')
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
     """,  # noqa: S608
+    # Of the few that correct another one: what plain bookings cost stays the same.
+    "CREATE INDEX transactions_by_correction ON transactions (corrects) WHERE corrects IS NOT NULL",
 )
 
 _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_VERSION, _STATES, _SUMS)
@@ -209,12 +211,16 @@ class LedgerFileError(Exception):
         self.path = path
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, *, keep_earlier_version: bool = True) -> sqlite3.Connection:
     """Open the ledger for writing; make it (0600) or bring it to this version's tables where needed.
 
     Before tables of an earlier version are touched, a copy of the whole ledger is put beside it, `ledger.v1-….sqlite3`.
     The connection may be handed to another thread, and is in autocommit mode. A commit on it is on disk
     when it returns. Checkpoints are left to the caller.
+
+    Args:
+        path: The file.
+        keep_earlier_version: Whether to make that copy; without, for a file that is a copy itself.
 
     Raises:
         LedgerFileError: The file is no ledger, was written by a newer version, or SQLite is too old.
@@ -238,7 +244,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA secure_delete = OFF")
             # The writer makes parent and child in one transaction; `verify` checks that it did.
             connection.execute("PRAGMA foreign_keys = OFF")
-            _keep_earlier_version(connection, path)
+            if keep_earlier_version:
+                _keep_earlier_version(connection, path)
             _migrate(connection)
     except BaseException:
         connection.close()
@@ -246,8 +253,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, *, of_any_version: bool = False) -> sqlite3.Connection:
     """Open the ledger, or a copy of one, for reading only; it may be handed to another thread.
+
+    Args:
+        path: The file.
+        of_any_version: Whether tables of an earlier version will do, too.
 
     Raises:
         LedgerFileError: There is no such file, it is no ledger, or it has another version's tables.
@@ -263,7 +274,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         with _not_a_database_is_named(path):
             version = _check_identity(connection, path)
-            if version != SCHEMA_VERSION:
+            if version != SCHEMA_VERSION and not (of_any_version and version):
                 raise LedgerFileError(
                     path, f"has tables of version {version}, not {SCHEMA_VERSION}: start the daemon on it once"
                 )

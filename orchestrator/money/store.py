@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from orchestrator.money import chain
 from orchestrator.money.bulk import BulkSelect
 from orchestrator.money.group import Earlier, Group, Head, Names, Outcome
 from orchestrator.money.instants import now_us
+from orchestrator.money.lock import lock_for_writing
 from orchestrator.money.preparation import Prepared
 from orchestrator.money.schema import LedgerFileError, open_writer
 from orchestrator.money.steps import Target
@@ -51,7 +51,7 @@ class Store:
             OSError: Its directory cannot be written.
             sqlite3.Error: It cannot be opened.
         """
-        self._lock = _lock_for_writing(self._path)
+        self._lock = lock_for_writing(self._path)
         try:
             self._connection = open_writer(self._path)
             self._names = Names()
@@ -168,15 +168,3 @@ def _commit(connection: sqlite3.Connection, head: Head) -> None:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # SQLite rolls back by itself after some failures
         connection.execute("ROLLBACK")
-
-
-def _lock_for_writing(path: Path) -> int:
-    """Take the lock that keeps a second writer out; it goes with its holder, however that ends."""
-    lock_path = path.with_name(f"{path.name}.lock")
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LedgerFileError(path, f"another process books in it (it holds {lock_path})") from None
-    return descriptor
