@@ -19,6 +19,7 @@ from orchestrator.money.verify import verify
 DAMAGED_SUFFIX: Final = ".damaged"
 
 _LOG_SUFFIXES: Final = ("-wal", "-shm")
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 class NotAsBooked(Exception):
@@ -130,9 +131,9 @@ def _put_aside(ledger: Path) -> Path:
 
     Its write-ahead log must be gone before: SQLite would play it into whatever file has the name.
     """
-    with closing(sqlite3.connect(ledger, isolation_level=None)) as connection, suppress(sqlite3.Error):
-        # Where it is too damaged for that, its log is put aside with it.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if _is_database(ledger):  # SQLite throws away the log of what is none
+        with closing(sqlite3.connect(ledger, isolation_level=None)) as connection, suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     aside = name_beside(ledger, "before-restore")
     for suffix in _LOG_SUFFIXES:
         log = ledger.with_name(ledger.name + suffix)
@@ -140,6 +141,11 @@ def _put_aside(ledger: Path) -> Path:
             log.rename(aside.with_name(aside.name + suffix))
     os.link(ledger, aside)
     return aside
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _remove(path: Path) -> None:
