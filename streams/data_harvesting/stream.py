@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,6 @@ from streams.data_harvesting.datasets.dataset import Dataset
 from streams.data_harvesting.docs_page import docs_page
 from streams.data_harvesting.fetching.client import FetchClient
 from streams.data_harvesting.fetching.crawl import Crawl
-from streams.data_harvesting.fetching.fetcher import Fetcher
-from streams.data_harvesting.fetching.outcome import Gone, Page, Validators
 from streams.data_harvesting.fetching.store import CrawlStore
 from streams.data_harvesting.harvester import Harvester
 from streams.data_harvesting.openapi import openapi_document
@@ -27,6 +26,7 @@ from streams.data_harvesting.reading import check_selectors
 from streams.data_harvesting.settings import DataHarvestingSettings
 from streams.data_harvesting.shop import DatasetShop
 from streams.data_harvesting.territory import SiteUnknown, Territory, survey
+from streams.data_harvesting.watchful_fetcher import WatchfulFetcher
 from streams.http_host import HttpApp, HttpHost
 from streams.metering.accounts import UnbookedCalls
 from streams.metering.key_desk import KEYS_FILE, KeyDesk
@@ -320,31 +320,8 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
         return address_of(self.context.host, self.port)
 
 
-class WatchfulFetcher(Fetcher):
-    """A fetcher that says when there is nothing at an address any more, before the frontier notes it."""
-
-    def __init__(
-        self,
-        client: Callable[[], FetchClient],
-        policy: Any,
-        memory: CrawlStore,
-        now: Callable[[], Any],
-        forget: Callable[[str], Awaitable[None]],
-    ) -> None:
-        super().__init__(client, policy, memory, now)
-        self._forget = forget
-
-    async def fetch(self, url: str, *, validators: Validators | None = None, accept: Collection[str] = ()) -> Page:
-        """Fetch an address; see `Fetcher.fetch`."""
-        try:
-            return await super().fetch(url, validators=validators, accept=accept)
-        except Gone as gone:
-            await self._forget(gone.url)
-            raise
-
-
 @contextlib.asynccontextmanager
-async def _open_store(path: Path, now: Callable[[], Any]) -> AsyncIterator[CrawlStore]:
+async def _open_store(path: Path, now: Callable[[], datetime]) -> AsyncIterator[CrawlStore]:
     store = CrawlStore(path, now)
     await store.open()
     try:
