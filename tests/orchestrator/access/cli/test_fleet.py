@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from orchestrator.access.cli.arguments import named_arguments
 from tests.orchestrator.access.cli.conftest import Automate
 
 FIRST, SECOND = "api_services-001", "api_services-002"
@@ -133,3 +135,45 @@ def test_chaos_crashes_an_instance_that_comes_back(automate: Automate, home: Pat
     shown = automate("fleet", "get", SECOND, home=home).out
     assert "CrashedOnRequest: chaos.crash was called" in shown
     assert "CrashedOnRequest" in automate("tree", home=home).out
+
+
+def test_address_is_where_an_instance_listens(automate: Automate, home: Path) -> None:
+    view = instance(automate, home, FIRST)
+    assert automate("fleet", "address", FIRST, home=home).out == f"http://127.0.0.1:{view['port']}\n"
+
+
+def test_a_stream_without_actions_says_so(automate: Automate, home: Path) -> None:
+    told = automate("fleet", "act", FIRST, home=home)
+    assert (told.status, told.out, told.err) == (0, "", f"{FIRST} has no actions of its own\n")
+    refused = automate("fleet", "act", FIRST, "dance", "times=2", home=home)
+    assert refused.status == 66
+    assert "has no action 'dance'" in refused.err
+
+
+@pytest.mark.parametrize("argument", ["times", "=2"])
+def test_an_argument_without_a_name_is_a_mistake(automate: Automate, home: Path, argument: str) -> None:
+    told = automate("fleet", "act", FIRST, "dance", argument, home=home)
+    assert told.status == 64
+    assert "NAME=VALUE" in told.err
+
+
+def test_arguments_are_json_text_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "statement.csv"
+    file.write_text("\ufefforder;amount\n1;2,50\n", "utf-8")
+    written = ["a=1", "b=one=two", 'c={"x": [true]}', f"d=@{file}", "e="]
+    assert named_arguments(written) == {
+        "a": 1,
+        "b": "one=two",
+        "c": {"x": [True]},
+        "d": "order;amount\n1;2,50\n",
+        "e": "",
+    }
+    with pytest.raises(click.BadParameter, match=r"nowhere\.csv"):
+        named_arguments([f"d=@{tmp_path}/nowhere.csv"])
+
+
+def test_a_paper_world_without_servers_says_so(automate: Automate, home: Path) -> None:
+    told = automate("sandbox", home=home)
+    assert (told.status, told.out) == (0, "")
+    assert "no servers" in told.err
+    assert automate("sandbox", "--json", home=home).out == ""
