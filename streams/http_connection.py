@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import httptools
@@ -29,6 +30,14 @@ _log = logging.getLogger(__name__)
 _log.setLevel(logging.WARNING)
 # A request that is cancelled because the host closes is no failure of the application.
 _log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)))
+
+
+Quick: TypeAlias = Callable[[HttpCycle], bool]
+"""Takes a request whose answer needs no task, and returns whether it did.
+
+It is called when the head is here, reads `cycle.scope`, and calls `cycle.answer` once, in a later turn of the loop.
+What it does not take goes to the application. It is for the few paths where a task for each request is too much.
+"""
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
@@ -57,9 +66,10 @@ class HttpLimits(msgspec.Struct, frozen=True):
 class HostState(ServerState):
     """What the connections of one listener share."""
 
-    def __init__(self, limits: HttpLimits, retry_after_s: int) -> None:
+    def __init__(self, limits: HttpLimits, retry_after_s: int, quick: Quick | None = None) -> None:
         super().__init__()
         self.limits = limits
+        self.quick = quick
         self.paused = False
         self.closing = False
         self.refused = 0
@@ -250,7 +260,17 @@ class HttpConnection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if self.server_state.paused and cycle.scope["path"] != HEALTH_PATH:
             app = self._answer_paused
+        elif self.server_state.quick is not None and isinstance(cycle, HttpCycle) and self._taken(cycle):
+            return
         super()._start_asgi_task(cycle, app)
+
+    def _taken(self, cycle: HttpCycle) -> bool:
+        assert self.server_state.quick is not None
+        try:
+            return self.server_state.quick(cycle)
+        except Exception as error:
+            self.logger.error("a quick answer failed", exc_info=error)
+            return False
 
     async def _answer_paused(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         body = _problem(503, "This service is paused. Try again later.")

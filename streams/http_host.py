@@ -15,7 +15,7 @@ import msgspec
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
 
-from streams.http_connection import HostState, HttpConnection, HttpLimits
+from streams.http_connection import HostState, HttpConnection, HttpLimits, Quick
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI 3 application: scope, receive, send."""
@@ -48,9 +48,14 @@ class HttpApp:
     """An ASGI application, made ready once for all the hosts that serve it.
 
     A request finds the host's own state in `scope["state"]`, so that one application serves many instances.
+
+    Args:
+        app: The application.
+        quick: Takes requests before the application does, where a task for each is too much; see `Quick`.
     """
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, quick: Quick | None = None) -> None:
+        self.quick = quick
         self.config = Config(
             cast("ASGI3Application", app),
             http="httptools",
@@ -113,7 +118,7 @@ class HttpHost:
         self._port = port
         self._app_state = state
         self._limits = limits if limits is not None else HttpLimits()
-        self._state = HostState(self._limits, retry_after_s)
+        self._state = HostState(self._limits, retry_after_s, app.quick)
         self._server: asyncio.Server | None = None
 
     @property

@@ -10,6 +10,7 @@ from streams.affiliate_marketing.postbacks import PostbackDesk
 from streams.affiliate_marketing.redirector import Redirector
 from streams.http_answer import JSON_TYPE, HttpAnswer, problem_answer
 from streams.http_app import Served, health_answer
+from streams.http_cycle import HttpCycle
 from streams.http_host import HttpApp
 
 _READ: Final = ("GET", "HEAD")
@@ -64,7 +65,16 @@ async def serve(scope: Any, receive: Any, send: Any) -> None:
     await answer(scope, receive, send)
 
 
+def take_click(cycle: HttpCycle) -> bool:
+    """Take the usual click without a task; see `streams.http_connection.Quick`."""
+    scope: Any = cycle.scope
+    if not scope["path"].startswith(redirector.PREFIX):
+        return False
+    agency: Agency = scope["state"]["served"]
+    return agency.redirector.quick(cycle)
+
+
 @lru_cache(maxsize=1)
 def http_app() -> HttpApp:
     """Return the application that all instances of the process share."""
-    return HttpApp(serve)
+    return HttpApp(serve, take_click)

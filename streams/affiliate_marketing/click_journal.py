@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Final
+from typing import Final, TypeAlias
 
 from actors import Refusal
 from streams.affiliate_marketing.caps import CapCounter, OfferCount
@@ -26,7 +27,7 @@ SEGMENT_BYTES: Final = 8 * 1024 * 1024
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a disk that has become slow."""
 
-_SYNCS_APART_S: Final = 0.002
+_SYNCS_APART_S: Final = 0.0005
 
 
 class ClicksUnwritable(Refusal):
@@ -34,6 +35,10 @@ class ClicksUnwritable(Refusal):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"clicks cannot be stored now: {reason}")
+
+
+Tell: TypeAlias = Callable[["ClicksUnwritable | None"], None]
+"""Told once whether a click is durable: None, or why it is not and will not be. Must not raise."""
 
 
 class _Group:
@@ -47,17 +52,12 @@ class _Group:
         self.clicks: list[Click] = []
         self.size_bytes = 0
         self.counts_before: dict[str, OfferCount] | None = None
-        self.waiting: list[asyncio.Future[None]] = []
+        self.waiting: list[Tell] = []
 
     def is_durable(self, error: ClicksUnwritable | None) -> None:
         """Tell those who wait."""
-        for future in self.waiting:
-            if future.done():
-                continue  # nobody waits any more
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        for tell in self.waiting:
+            tell(error)
 
 
 class ClickJournal:
@@ -110,13 +110,15 @@ class ClickJournal:
         self._closed = False
         return found
 
-    def append(self, click: Click) -> tuple[int, asyncio.Future[None]]:
-        """Take a click; return its place, and what to wait for before it is told to anyone.
+    def append(self, click: Click, tell: Tell) -> int:
+        """Take a click; return its place, which nobody may learn before the click is durable.
 
-        The future raises `ClicksUnwritable` where the click could not be stored, and will not be.
+        Args:
+            click: The click.
+            tell: Told whether it is durable, in a later turn of the loop.
 
         Raises:
-            ClicksUnwritable: Too many are waiting, or the journal is closed.
+            ClicksUnwritable: Too many are waiting, or the journal is closed. Nobody is told.
         """
         if self._closed:
             raise ClicksUnwritable("the journal is closed")
@@ -134,24 +136,17 @@ class ClickJournal:
         group.frames.append(frame)
         group.clicks.append(click)
         group.size_bytes += len(frame)
-        durable = self._loop.create_future()
-        group.waiting.append(durable)
-        return place, durable
+        group.waiting.append(tell)
+        return place
 
-    async def wait_for(self, place: int) -> None:
-        """Wait until the click at a place is durable.
-
-        Raises:
-            ClicksUnwritable: It is not, and will not be.
-        """
+    def when_durable(self, place: int, tell: Tell) -> None:
+        """Have somebody else told about the click at a place, in a later turn of the loop."""
         for group in (self._written_group, self._open_group):
             if group is not None and group.start <= place < group.start + group.size_bytes:
-                durable = self._loop.create_future()
-                group.waiting.append(durable)
-                await durable
+                group.waiting.append(tell)
                 return
-        if place >= self._durable_end:
-            raise ClicksUnwritable("the click before could not be stored")
+        failed = place >= self._durable_end
+        self._loop.call_soon(tell, ClicksUnwritable("the click before could not be stored") if failed else None)
 
     async def read(self, place: int) -> Click | None:
         """Return the click at a place; None where there is none (any more).

@@ -8,11 +8,13 @@ counted, and no commission can be claimed with it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,6 +29,7 @@ from streams.affiliate_marketing.rotation import Rotation
 from streams.affiliate_marketing.settings import AffiliateMarketingSettings, Offer
 from streams.affiliate_marketing.visitors import FirstClick, Visitors
 from streams.http_answer import HttpAnswer, problem_answer
+from streams.http_cycle import HttpCycle
 
 PREFIX: Final = "/c/"
 
@@ -35,6 +38,7 @@ _MAX_QUERY_BYTES: Final = 2048
 _MAX_FIELDS: Final = 32
 _SUB_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _LINK_HEADERS: Final = [(b"cache-control", b"no-store"), (b"content-length", b"0")]
+_LINK_FIELDS: Final = b"".join(b"%s: %s\r\n" % header for header in _LINK_HEADERS)
 _END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
 _ENDED: Final = HttpAnswer(
     410,
@@ -47,6 +51,10 @@ _NO_SUCH_LINK: Final = problem_answer(404, "there is no such link here", code="u
 _WRONG_METHOD: Final = problem_answer(
     405, "a link is followed with GET", code="http_405", headers=[(b"allow", b"GET, HEAD")]
 )
+
+
+_Result: TypeAlias = bytes | ClicksUnwritable | None
+"""What comes of a click: where it leads, why it could not be stored, or None where nothing takes it."""
 
 
 class _Route(msgspec.Struct, frozen=True):
@@ -97,12 +105,46 @@ class Redirector:
         self._rotation = rotation
         self._bots = bots
         self._now = now
+        self._loop_time = asyncio.get_running_loop().time
+        self._turn_s = -1.0
+        self._turn_us = 0
         self._routes: dict[str, _Route] = {}
         for code, link in settings.links.items():
             campaign = settings.campaigns[link.campaign]
             self._routes[code] = _Route(
                 campaign.offers, campaign.fallback, campaign.sub_ids, caps.never_full(campaign.offers)
             )
+
+    def quick(self, cycle: HttpCycle) -> bool:
+        """Take the request of somebody whose browser is known, without a task; see `streams.http_connection.Quick`."""
+        scope = cycle.scope
+        if scope["method"] != "GET":
+            return False
+        code = scope["path"][len(PREFIX) :]
+        route = self._routes.get(code)
+        if route is None:
+            return False
+        agent = b""
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                agent = value
+            elif name in PREFETCH_HEADERS:
+                return False
+        if self._bots.known(agent) is not False:
+            return False
+        client = scope["client"]
+
+        def answer(result: _Result) -> None:
+            if isinstance(result, bytes):
+                # What a destination gives has no line break: neither its URL, which was checked, nor what is put in.
+                cycle.answer(302, b"location: %s\r\n%s" % (result, _LINK_FIELDS))
+            else:
+                found = self._answer_without_location(result)
+                cycle.answer(found.status, b"".join(b"%s: %s\r\n" % header for header in found.headers), found.body)
+
+        self.counts["gross"] += 1
+        self._click(code, route, client[0] if client else "", agent, scope["query_string"], answer)
+        return True
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request for a link; an ASGI application."""
@@ -115,8 +157,25 @@ class Redirector:
         if scope["method"] not in ("GET", "HEAD"):
             await _WRONG_METHOD(scope, receive, send)
             return
-        counts, known = self.counts, self._bots.known
-        counts["gross"] += 1
+        self.counts["gross"] += 1
+        agent, reason = await self._no_click(scope)
+        result: _Result
+        if reason is None:
+            address = scope["client"][0] if scope["client"] else ""
+            told: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+            self._click(code, route, address, agent, scope["query_string"], partial(_set_result, told))
+            result = await told
+        else:
+            self.counts[f"filtered_{reason}"] += 1
+            result = self._without_click(route)
+        if isinstance(result, bytes):
+            await send({"type": "http.response.start", "status": 302, "headers": _redirect(result)})
+            await send(_END)
+        else:
+            await self._answer_without_location(result)(scope, receive, send)
+
+    async def _no_click(self, scope: Any) -> tuple[bytes, str | None]:
+        """Return the User-Agent of a visit, and why it is no click; None where it is one."""
         agent = b""
         reason = "head" if scope["method"] == "HEAD" else None
         for name, value in scope["headers"]:
@@ -124,65 +183,72 @@ class Redirector:
                 agent = value
             elif name in PREFETCH_HEADERS and is_prefetch(value):
                 reason = "prefetch"
-        if reason is None:
-            is_bot = known(agent)
-            if is_bot is None:
-                is_bot = await self._bots.is_bot(agent)
-            if is_bot:
-                reason = "bot" if agent else "no_agent"
-        try:
-            if reason is None:
-                location = await self._click(code, route, scope["client"], agent, scope["query_string"])
-            else:
-                counts[f"filtered_{reason}"] += 1
-                location = self._without_click(route)
-        except ClicksUnwritable as error:
-            counts["unwritable"] += 1
-            answer = problem_answer(503, str(error), code="clicks_unwritable", headers=[(b"retry-after", b"5")])
-            await answer(scope, receive, send)
-            return
-        if location is None:
-            counts["ended"] += 1
-            await _ENDED(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 302, "headers": [(b"location", location), *_LINK_HEADERS]})
-        await send(_END)
+        if reason is None and await self._bots.is_bot(agent):
+            reason = "bot" if agent else "no_agent"
+        return agent, reason
 
-    async def _click(
-        self, code: str, route: _Route, client: tuple[str, int] | None, agent: bytes, query: bytes
-    ) -> bytes | None:
-        """Count a click, and return where it leads; None where nothing takes it."""
-        at_us = int(self._now().timestamp() * 1_000_000)
-        visitor = self._visitors.pseudonym(client[0] if client else "", agent, code)
+    def _answer_without_location(self, result: ClicksUnwritable | None) -> HttpAnswer:
+        if result is None:
+            self.counts["ended"] += 1
+            return _ENDED
+        self.counts["unwritable"] += 1
+        return problem_answer(503, str(result), code="clicks_unwritable", headers=[(b"retry-after", b"5")])
+
+    def _click(
+        self, code: str, route: _Route, address: str, agent: bytes, query: bytes, tell: Callable[[_Result], None]
+    ) -> None:
+        """Count a click, and tell where it leads once it is durable, in a later turn of the loop.
+
+        Told None, nothing takes it; told an error, it could not be stored and has not happened.
+        """
+        at_us = self._now_us()
+        visitor = self._visitors.pseudonym(address, agent, code)
         sub_ids = self._sub_ids(route, query) if query and route.sub_ids else None
         first = self._visitors.first_click(visitor, at_us)
         if first is not None and first.offer in self._destinations:
             self.counts["duplicates"] += 1
-            await self._journal.wait_for(first.place)
-            return self._destinations[first.offer].for_click(self._ids.seal(first.place), sub_ids)
-        name = self._choose(route, at_us)
-        if name is None:
-            return None
+            known = first
+
+            def repeat(error: ClicksUnwritable | None) -> None:
+                tell(error or self._destinations[known.offer].for_click(self._ids.seal(known.place), sub_ids))
+
+            self._journal.when_durable(first.place, repeat)
+            return
+        chosen = self._choose(route, at_us)
+        if chosen is None:
+            asyncio.get_running_loop().call_soon(tell, None)
+            return
         # From the choice to the count there is no await, so that no click gets past a cap.
-        offer = self._offers[name]
+        name, offer = chosen, self._offers[chosen]
         self._caps.count(name, at_us // _DAY_US)
+
+        def answer(error: ClicksUnwritable | None) -> None:
+            if error is None:
+                self.counts["unique"] += 1
+                self._rotation.clicked(name)
+                tell(self._destinations[name].for_click(self._ids.seal(place), sub_ids))
+            else:
+                self._caps.take_back(name)
+                self._visitors.take_back(visitor, place)
+                tell(error)
+
         try:
-            place, durable = self._journal.append(
-                Click(at_us, code, name, offer.policy, offer.window_s, visitor, sub_ids or {})
+            place = self._journal.append(
+                Click(at_us, code, name, offer.policy, offer.window_s, visitor, sub_ids or {}), answer
             )
-        except ClicksUnwritable:
+        except ClicksUnwritable as error:
             self._caps.take_back(name)
-            raise
+            asyncio.get_running_loop().call_soon(tell, error)
+            return
         self._visitors.remember(visitor, FirstClick(at_us, place, name))
-        try:
-            await durable
-        except ClicksUnwritable:
-            self._caps.take_back(name)
-            self._visitors.take_back(visitor, place)
-            raise
-        self.counts["unique"] += 1
-        self._rotation.clicked(name)
-        return self._destinations[name].for_click(self._ids.seal(place), sub_ids)
+
+    def _now_us(self) -> int:
+        """Return the time of this turn of the loop: the clicks of one turn come at once."""
+        turn_s = self._loop_time()
+        if turn_s != self._turn_s:
+            self._turn_s = turn_s
+            self._turn_us = int(self._now().timestamp() * 1_000_000)
+        return self._turn_us
 
     def _choose(self, route: _Route, at_us: int) -> str | None:
         if route.never_full:
@@ -220,3 +286,12 @@ class Redirector:
             else:
                 found[there] = value
         return found
+
+
+def _redirect(location: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"location", location), *_LINK_HEADERS]
+
+
+def _set_result(told: asyncio.Future[_Result], result: _Result) -> None:
+    if not told.done():  # somebody may wait no more
+        told.set_result(result)

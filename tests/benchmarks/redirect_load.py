@@ -87,8 +87,6 @@ async def load(port: int, connections: int, seconds: float, turn: int) -> tuple[
         raise RuntimeError(failures[0])
     if not took_s:
         raise RuntimeError("nobody answered")
-    if len(took_s) > connections * BROWSERS:
-        raise RuntimeError("there were not enough browsers: some came twice")
     took_s.sort()
     return rate, took_s[len(took_s) // 2] * 1e3, took_s[len(took_s) * 99 // 100] * 1e3
 
