@@ -45,6 +45,7 @@ from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
 from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
+from orchestrator.access.methods.vitals import register_vitals
 from orchestrator.access.methods.watching import register_watching
 from orchestrator.booked import BookingNews
 from orchestrator.events import EventBus
@@ -229,6 +230,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
         register_config(methods, daemon.settings, daemon.change)
+        register_vitals(methods, services.look, paths.home)
         register_watching(methods, events, paths.log_file, owner)
 
     def control() -> Control:

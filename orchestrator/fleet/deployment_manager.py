@@ -19,7 +19,7 @@ from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
 from orchestrator.fleet.operations import Operations
 from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.plan import Change, plan_count
-from orchestrator.fleet.rollout import Rollout
+from orchestrator.fleet.rollout import Rollout, RolloutPage
 from orchestrator.fleet.rollouts import Rollouts, run_rollout, tell_end
 from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceRow, InstanceState, InstanceView
@@ -55,6 +55,7 @@ class DeploymentManager(
         | messages.GetInstance
         | messages.Summarise
         | messages.GetRollout
+        | messages.ListRollouts
         | messages.CreateInstanceKey
         | messages.ListInstanceKeys
         | messages.RevokeInstanceKey
@@ -356,6 +357,11 @@ class DeploymentManager(
         if rollout is None:
             raise NotFound(f"no rollout {message.id!r} is known; those of this run are, the oldest apart")
         return rollout
+
+    @on(messages.ListRollouts)
+    def list_rollouts(self, message: messages.ListRollouts) -> RolloutPage:
+        """List rollouts."""
+        return self._rollouts.page(message.limit, message.cursor)
 
     # -- lookups ------------------------------------------------------------------------------------------
 

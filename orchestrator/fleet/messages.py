@@ -8,7 +8,7 @@ import msgspec
 
 from actors import Message, Refusal, Request
 from config.fleet import Isolation
-from orchestrator.fleet.rollout import Rollout, Strategy
+from orchestrator.fleet.rollout import Rollout, RolloutPage, Strategy
 from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceState, InstanceView
 from streams.metering.selling import KeyInfo, NewKey
 
@@ -88,6 +88,13 @@ class GetRollout(Request[Rollout], frozen=True):
     """How a rollout goes."""
 
     id: str
+
+
+class ListRollouts(Request[RolloutPage], frozen=True):
+    """A page of the rollouts, the newest first."""
+
+    limit: int = 20
+    cursor: str | None = None
 
 
 class CreateInstanceKey(Request[NewKey], frozen=True):

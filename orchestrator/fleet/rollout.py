@@ -51,3 +51,10 @@ class Rollout(msgspec.Struct, frozen=True):
         """Return it at its end."""
         state: RolloutState = "completed" if self.done == self.total and not self.failed else "incomplete"
         return msgspec.structs.replace(self, state=state, ended_at=datetime.now(UTC))
+
+
+class RolloutPage(msgspec.Struct, frozen=True):
+    """Some rollouts, and where to go on."""
+
+    items: tuple[Rollout, ...]
+    next_cursor: str | None

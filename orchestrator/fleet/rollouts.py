@@ -10,7 +10,7 @@ import structlog
 from actors import ActorError
 from orchestrator.events import EventBus
 from orchestrator.fleet.operations import Operations
-from orchestrator.fleet.rollout import Rollout
+from orchestrator.fleet.rollout import Rollout, RolloutPage
 
 PARALLEL_STARTS = 32
 """Instances that are started at once. More would only wait for each other on one loop."""
@@ -41,6 +41,19 @@ class Rollouts:
     def get(self, rollout: str) -> Rollout | None:
         """Return a rollout, if it is remembered."""
         return self._rollouts.get(rollout)
+
+    def page(self, limit: int, before: str | None) -> RolloutPage:
+        """Return the rollouts that began before one, the newest first; the newest of all where none is named.
+
+        Args:
+            limit: The most there are on the page, 1 at least.
+            before: The id of a rollout. One that is forgotten has nothing before it.
+        """
+        ids = list(self._rollouts)
+        end = len(ids) if before is None else ids.index(before) if before in self._rollouts else 0
+        begin = max(0, end - max(1, limit))
+        items = tuple(self._rollouts[rollout] for rollout in reversed(ids[begin:end]))
+        return RolloutPage(items, items[-1].id if begin > 0 else None)
 
     def advance(self, rollout: str) -> None:
         """Note that one more instance is as asked."""

@@ -46,6 +46,7 @@ class Route(msgspec.Struct, frozen=True):
 TABLE: Final = (
     Route("system.ping", "GET", "/system/ping"),
     Route("system.status", "GET", "/system/status"),
+    Route("system.vitals", "GET", "/system/vitals"),
     Route("system.tree", "GET", "/system/tree"),
     Route("system.reload", "POST", "/system/reload"),
     # The document is read by programs that try whatever it tells of.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from orchestrator.access.dispatch import Methods, Session
 from orchestrator.access.methods.system import Accepted
 from orchestrator.fleet import messages
 from orchestrator.fleet.messages import Action
-from orchestrator.fleet.rollout import Rollout, Strategy
+from orchestrator.fleet.rollout import Rollout, RolloutPage, Strategy
 from orchestrator.fleet.view import InstancePage, InstanceState, InstanceView
 
 _ASK_S = 10.0
@@ -63,6 +63,13 @@ class RolloutParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rollout."""
 
     rollout: str
+
+
+class RolloutListParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many rollouts, and which one they began before."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 20
+    cursor: str | None = None
 
 
 def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
@@ -127,6 +134,12 @@ def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
     async def perform(params: ActParams, session: Session) -> Any:
         """Have an instance do one of its stream's own actions; returns what that shows."""
         return await fleet.ask(messages.Act(params.id, params.action, params.arguments), _ACT_S)
+
+    @methods.register("rollout.list")
+    async def list_rollouts(params: RolloutListParams, session: Session) -> RolloutPage:
+        """List the rollouts since the daemon's start, the newest first; the oldest are forgotten in time."""
+        page: RolloutPage = await fleet.ask(messages.ListRollouts(params.limit, params.cursor), _ASK_S)
+        return page
 
     @methods.register("rollout.status")
     async def rollout_status(params: RolloutParams, session: Session) -> Rollout:

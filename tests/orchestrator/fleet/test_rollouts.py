@@ -33,3 +33,15 @@ def test_one_with_a_failure_is_incomplete() -> None:
     rollout = rollouts.begin("stall", 1)
     rollouts.fail(rollout.id, "stall-001", "no stall today")
     assert rollouts.end(rollout.id).state == "incomplete"
+
+
+def test_rollouts_are_listed_from_the_newest_on_a_page_at_a_time() -> None:
+    rollouts = Rollouts()
+    ids = [rollouts.begin("stall", 1).id for _ in range(5)]
+    first = rollouts.page(2, None)
+    assert [rollout.id for rollout in first.items] == ids[:2:-1]
+    second = rollouts.page(2, first.next_cursor)
+    assert [rollout.id for rollout in second.items] == [ids[2], ids[1]]
+    last = rollouts.page(2, second.next_cursor)
+    assert ([rollout.id for rollout in last.items], last.next_cursor) == ([ids[0]], None)
+    assert rollouts.page(2, "rollout-9999").items == ()

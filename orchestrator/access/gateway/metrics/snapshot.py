@@ -90,12 +90,10 @@ class Sources(msgspec.Struct, frozen=True):
 
 async def take_snapshot(sources: Sources, hub: HubStatistics, host: HostStats | None) -> Snapshot:
     """Look at everything, at the same time."""
-    began_s = perf_counter()
-    await asyncio.sleep(0)
-    lag_s = perf_counter() - began_s
+    lag_s = await loop_lag_s()
     services, machine, fleet, paper, live = await asyncio.gather(
         sources.look(),
-        asyncio.to_thread(_machine, sources.home),
+        asyncio.to_thread(machine_of, sources.home),
         _known(sources.fleet.ask(Summarise(), ASK_S)),
         _known(sources.ledger.ask(ReadTotals("paper", "stream"), ASK_S)),
         _known(sources.ledger.ask(ReadTotals("live", "stream"), ASK_S)),
@@ -119,7 +117,15 @@ async def _known(answer: Awaitable[T]) -> T | None:
         return None
 
 
-def _machine(home: Path) -> Machine | None:
+async def loop_lag_s() -> float:
+    """Return how long the event loop takes to come round."""
+    began_s = perf_counter()
+    await asyncio.sleep(0)
+    return perf_counter() - began_s
+
+
+def machine_of(home: Path) -> Machine | None:
+    """Look at the machine, and the file system that holds a home; None where it cannot be asked. For a thread."""
     try:
         memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(home))
         return Machine(psutil.getloadavg()[0], memory.total, memory.available, disk.total, disk.free)

@@ -30,6 +30,7 @@ from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
 from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
+from orchestrator.access.methods.vitals import register_vitals
 from orchestrator.access.methods.watching import register_watching
 from orchestrator.money.ledger import Ledger
 from orchestrator.services import Services
@@ -150,6 +151,7 @@ class GatewayUnderTest:
                 register_ledger(methods, self.ledger)
                 register_sandbox(methods, None)
                 register_config(methods, lambda: settings, change)
+                register_vitals(methods, services.look, self.directory)
                 register_watching(methods, self.fleet.bus, self.log_file, owner)
                 self.methods = methods
 
