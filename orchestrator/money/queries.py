@@ -190,6 +190,15 @@ def walk_entries(
         yield from _entries(connection, rows)
 
 
+def entries_at(connection: sqlite3.Connection, places: Sequence[int]) -> list[Entry]:
+    """Read the transactions at places in the chain, in its order; those that there are.
+
+    Raises:
+        sqlite3.Error: The ledger cannot be read.
+    """
+    return list(_entries(connection, sorted(_SELECT_ENTRIES.run(connection, places))))
+
+
 def sequences(
     connection: sqlite3.Connection,
     origins: Iterable[int] | None,
