@@ -90,9 +90,8 @@ class Listener:
 
     def leave(self) -> None:
         """Listen no more. Safe to call again."""
-        if self.open:
-            self.close()
-            self._hub.drop(self._channel, self)
+        self.close()
+        self._hub.drop(self._channel, self)
 
     def close(self) -> None:
         """It is over: whoever waits is woken."""

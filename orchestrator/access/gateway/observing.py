@@ -128,7 +128,9 @@ class _Shown(msgspec.Struct, frozen=True):
 def _topics_in(query: bytes) -> tuple[str, ...]:
     """Return the topics: parted by commas or given several times; all where none is named."""
     try:
-        given: dict[str, Any] = parse_qs(query.decode("ascii"), max_num_fields=MAX_TOPICS, errors="strict")
+        given: dict[str, Any] = parse_qs(
+            query.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_TOPICS, errors="strict"
+        )
     except ValueError as error:
         raise RpcError(jsonrpc.INVALID_PARAMS, "the query cannot be read") from error
     topics = tuple(topic for value in given.get("topics", ["*"]) for topic in value.split(",") if topic)

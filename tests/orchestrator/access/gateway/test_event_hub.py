@@ -1,4 +1,4 @@
-"""The hub on a virtual clock: what it costs, who is told, and that it rests when nobody listens."""
+"""The hub: who is told, what it costs, and that it rests when nobody listens."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ async def test_an_event_is_encoded_once_for_all_of_all_topics(under: Under) -> N
 async def test_without_listeners_there_is_no_subscription_no_task_and_nothing_kept(under: Under) -> None:
     listener = under.hub.join(("x",))
     under.bus.hand_out("x", {})
+    listener.close()  # the peer has gone, and then its answer ends
     listener.leave()
     listener.leave()
     assert not under.bus.wanted("x")
