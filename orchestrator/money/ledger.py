@@ -16,12 +16,13 @@ import structlog
 from actors import Actor, OwnedTask, on
 from orchestrator.money.expiry import Expirer
 from orchestrator.money.instants import now_us
-from orchestrator.money.messages import ReadEntries, ReadEntry, ReadTotals, VerifyLedger
+from orchestrator.money.messages import ReadEntries, ReadEntry, ReadTotals, TellStories, VerifyLedger
 from orchestrator.money.queries import find_booking, read_entries, read_entry, read_meters
 from orchestrator.money.reader import Reader
 from orchestrator.money.report import Entry, EntryPage, Totals, VerifyReport
 from orchestrator.money.revenue_log import RevenueLogs
 from orchestrator.money.store import Store
+from orchestrator.money.story import Stories, read_stories
 from orchestrator.money.totals import read_totals
 from orchestrator.money.verify import EX_PROBLEM
 from orchestrator.money.writer import GroupWriter, OnCommitted
@@ -34,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Ledger(
-    Actor[Book | FindBooking | ReadMeters | ReadTotals | ReadEntries | ReadEntry | VerifyLedger],
+    Actor[Book | FindBooking | ReadMeters | ReadTotals | ReadEntries | ReadEntry | TellStories | VerifyLedger],
 ):
     """Books, and tells what is booked.
 
@@ -64,6 +65,7 @@ class Ledger(
         self._writer = GroupWriter(Store(path, clock), self._committed)
         self._reader = Reader(path, "ledger-reader")
         self._expirer = Expirer(self._reader, self._writer.submit, clock)
+        self._searcher = Reader(path, "ledger-searcher")  # may take seconds, which nobody else is to wait for
         self._log_reader = Reader(path, "revenue-log")
         self._revenue_logs = RevenueLogs(instances)
         self._behind: set[str] | None = None  # None: any instance's log may be
@@ -75,6 +77,7 @@ class Ledger(
         """Open the ledger; the writer's failure is from now on the actor's."""
         await self._writer.start()
         await self._reader.open()
+        await self._searcher.open()
         await self._log_reader.open()
         self.context.start_task(self._writer.finished)
         self._tasks = [self.context.start_task(self._keep_revenue_logs), self.context.start_task(self._expirer.run)]
@@ -89,6 +92,7 @@ class Ledger(
                 await self._log_reader.run(self._revenue_logs.bring_up_to_date, self._behind)
         finally:
             await self._log_reader.close()
+            await self._searcher.close()
             await self._reader.close()
             await self._writer.close()
 
@@ -130,6 +134,11 @@ class Ledger(
     def entry(self, message: ReadEntry) -> asyncio.Future[Entry | None]:
         """Read one transaction."""
         return self._reader.run(read_entry, message.id)
+
+    @on(TellStories)
+    def stories(self, message: TellStories) -> asyncio.Future[Stories]:
+        """Tell the story of a cent."""
+        return self._searcher.run(read_stories, message.name)
 
     @on(VerifyLedger)
     def verify(self, _: VerifyLedger) -> asyncio.Future[VerifyReport]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors import Request
 from orchestrator.money.report import Entry, EntryPage, Totals, TotalsBy, VerifyReport
+from orchestrator.money.story import Stories
 from streams.booking import BookName, PresentState
 
 
@@ -51,3 +52,9 @@ class ReadEntry(Request[Entry | None], frozen=True):
 
 class VerifyLedger(Request[VerifyReport], frozen=True):
     """Recompute the whole ledger; takes time, while bookings go on. Asked again meanwhile, the same answer."""
+
+
+class TellStories(Request[Stories], frozen=True):
+    """Tell of the transaction of that id or idempotency key, or of those whose evidence is called so in the world."""
+
+    name: str

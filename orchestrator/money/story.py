@@ -28,8 +28,8 @@ _BOOKS: Final = ("paper", "live")
 _BY_ID: Final = "SELECT sequence FROM transactions WHERE id = ?"
 _BY_EVIDENCE: Final = f"SELECT sequence FROM transactions WHERE evidence_external_id = ? LIMIT {MAX_STORIES + 1}"  # noqa: S608
 _RAW: Final = """
-    SELECT book, stream, instance, key, kind, state, occurred_at, booked_at, memo, corrects, entry.reason, evidence_kind,
-           evidence_external_id, evidence_digest, meters, body_digest, hash, artefact, expires_at,
+    SELECT book, stream, instance, key, kind, state, occurred_at, booked_at, memo, corrects, entry.reason,
+           evidence_kind, evidence_external_id, evidence_digest, meters, body_digest, hash, artefact, expires_at,
            (SELECT id FROM transactions AS target WHERE target.sequence = steps.target), outcome, steps.reason
     FROM transactions AS entry JOIN origins ON origins.id = origin
     LEFT JOIN evidence USING (sequence) LEFT JOIN expiries USING (sequence) LEFT JOIN steps USING (sequence)

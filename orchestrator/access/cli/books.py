@@ -37,6 +37,9 @@ class Books(Protocol):
     def verify(self) -> Any:
         """Recompute everything, and return the report."""
 
+    def why(self, name: str) -> Any:
+        """Tell of the transactions of a name: an id, a key, or what their evidence is called."""
+
 
 @contextmanager
 def open_books(target: Target) -> Iterator[Books]:
@@ -51,11 +54,40 @@ def open_books(target: Target) -> Iterator[Books]:
         with client:
             yield _OfDaemon(client)
         return
+    path = ledger_file(target)
+    say(f"no daemon runs; reading {path}")
+    yield _OfFile(path)
+
+
+def ledger_file(target: Target) -> Path:
+    """Return where the books of a daemon are, whether it runs or not.
+
+    Raises:
+        DaemonUnreachable: There are none yet, and no daemon runs.
+    """
     path = target.paths().ledger
     if not path.exists():
         target.call("system.ping")  # says that no daemon runs, and how to start one
-    say(f"no daemon runs; reading {path}")
-    yield _OfFile(path)
+    return path
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Have what is wrong with a ledger's file told as a command's failure.
+
+    Raises:
+        CommandFailed: It cannot be read.
+    """
+    import sqlite3
+
+    from orchestrator.money.schema import LedgerFileError
+
+    try:
+        yield
+    except LedgerFileError as error:
+        raise CommandFailed(str(error), EX_DATAERR) from error
+    except sqlite3.Error as error:
+        raise CommandFailed(f"{path} cannot be read: {error}", EX_DATAERR) from error
 
 
 class _OfDaemon:
@@ -70,6 +102,9 @@ class _OfDaemon:
 
     def verify(self) -> Any:
         return self._client.call("ledger.verify")
+
+    def why(self, name: str) -> Any:
+        return self._client.call("ledger.why", {"id": name})
 
 
 class _OfFile:
@@ -101,25 +136,18 @@ class _OfFile:
     def verify(self) -> Any:
         from orchestrator.money.verify import verify
 
-        with self._explained():
+        with explained(self._path):
             return msgspec.to_builtins(verify(self._path))
+
+    def why(self, name: str) -> Any:
+        from orchestrator.money.story import read_stories
+
+        with self._open() as connection:
+            return msgspec.to_builtins(read_stories(connection, name))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         from orchestrator.money.schema import open_reader
 
-        with self._explained(), closing(open_reader(self._path)) as connection:
+        with explained(self._path), closing(open_reader(self._path)) as connection:
             yield connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        import sqlite3
-
-        from orchestrator.money.schema import LedgerFileError
-
-        try:
-            yield
-        except LedgerFileError as error:
-            raise CommandFailed(str(error), EX_DATAERR) from error
-        except sqlite3.Error as error:
-            raise CommandFailed(f"{self._path} cannot be read: {error}", EX_DATAERR) from error

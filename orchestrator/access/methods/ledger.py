@@ -8,12 +8,14 @@ import msgspec
 
 from actors import ActorRef
 from orchestrator.access.dispatch import Methods, NoParams, Session
-from orchestrator.money.messages import ReadEntries, ReadTotals, VerifyLedger
+from orchestrator.money.messages import ReadEntries, ReadTotals, TellStories, VerifyLedger
 from orchestrator.money.report import EntryPage, Totals, TotalsBy, VerifyReport
+from orchestrator.money.story import Stories
 from streams.booking import BookName, PresentState
 
 _ASK_S = 25.0
 VERIFY_S = 600.0
+WHY_S = 120.0
 
 
 class TotalsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +36,12 @@ class EntriesParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: str | None = None
     newest_first: bool = False
     state: PresentState | None = None
+
+
+class WhyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A transaction's id or idempotency key, or what its evidence is called where it comes from."""
+
+    id: str
 
 
 def register_ledger(methods: Methods, ledger: ActorRef[Any]) -> None:
@@ -65,3 +73,12 @@ def register_ledger(methods: Methods, ledger: ActorRef[Any]) -> None:
         """Recompute the chain, the balances and the digests of all evidence."""
         report: VerifyReport = await ledger.ask(VerifyLedger(), VERIFY_S)
         return report
+
+    @methods.register("ledger.why", limit_s=WHY_S)
+    async def why(params: WhyParams, session: Session) -> Stories:
+        """Tell the story of a transaction: proof, postings, place in the chain, what came before and after.
+
+        Nothing of that name is an empty list. Looking for evidence reads through all transactions.
+        """
+        stories: Stories = await ledger.ask(TellStories(params.id), WHY_S)
+        return stories

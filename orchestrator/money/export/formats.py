@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final, Literal, TypeAlias
 
 from orchestrator.money.export.beancount import beancount_lines
@@ -19,8 +19,10 @@ _FORMATS: Final[dict[Format, Callable[[sqlite3.Connection, Selection], Iterator[
 }
 
 
-def export(connection: sqlite3.Connection, written_as: Format, selection: Selection) -> Iterator[bytes]:
+def export(connection: sqlite3.Connection, written_as: Format, selection: Selection) -> Generator[bytes, None, None]:
     """Yield the ledger in a format, piece by piece, whatever is booked meanwhile. Memory does not grow with it.
+
+    Close it before the connection, where it is not taken to its end.
 
     Raises:
         NotForBeancount: It holds what that format cannot say.

@@ -89,7 +89,7 @@ def test_an_export_that_is_broken_off_lets_go_of_its_moment(store: Store, path: 
         lines = export(connection, "csv", Selection())
         next(lines)
         assert connection.in_transaction
-        lines.close()  # type: ignore[attr-defined]
+        lines.close()
         assert not connection.in_transaction
 
 

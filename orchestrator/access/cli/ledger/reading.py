@@ -1,4 +1,4 @@
-"""`ledger`: what was earned and spent, and the proof that the books are right."""
+"""`ledger totals` and `ledger entries`: what was earned and spent."""
 
 from __future__ import annotations
 
@@ -9,33 +9,16 @@ import click
 
 from orchestrator.access.cli.arguments import complete_instances
 from orchestrator.access.cli.books import open_books
-from orchestrator.access.cli.commands import group, json_option, member
-from orchestrator.access.cli.failures import FAILED
-from orchestrator.access.cli.output import (
-    Cell,
-    Column,
-    print_json,
-    print_json_lines,
-    print_table,
-    say,
-    visible,
-)
+from orchestrator.access.cli.commands import json_option, member
+from orchestrator.access.cli.ledger.root import BOOKS, book_option, ledger
+from orchestrator.access.cli.output import Cell, Column, print_json_lines, print_table, say
 from orchestrator.access.cli.pages import decoded
-from orchestrator.access.cli.progress import Progress
 from orchestrator.access.cli.target import Target
 
-BOOKS = ("paper", "live")
 STATES = ("pending", "posted", "voided", "expired", "settled", "reversed")
 
 _LAST = 20
 """Transactions that are shown where nobody says how many."""
-
-book_option = click.option("--book", type=click.Choice(BOOKS), help="Only this book.")
-
-
-@group("ledger")
-def ledger() -> None:
-    """Read and verify the books. They can be read while no daemon runs, too."""
 
 
 @member(
@@ -154,32 +137,3 @@ def _entry_row(entry: Any) -> list[Cell]:
         entry["asset"],
         entry["id"],
     ]
-
-
-@member(ledger, "verify", examples=["automate ledger verify", "automate ledger verify --json | jq -r .head"])
-@json_option
-@click.pass_obj
-def verify(target: Target, as_json: bool) -> int:
-    """Recompute chain, balances and evidence; 1 is the exit status if anything is not as it was booked."""
-    with Progress() as progress, open_books(target) as books:
-        progress.show("verifying the ledger…")
-        report = books.verify()
-    if as_json:
-        print_json(report)
-    else:
-        tell(report)
-    return 0 if report["ok"] else FAILED
-
-
-def tell(report: Any) -> None:
-    """Print the report of a verification."""
-    verdict = "the ledger is as it was booked" if report["ok"] else "the ledger is NOT as it was booked"
-    click.echo(f"{verdict}: {report['transactions']:,} transactions, {report['postings']:,} postings")
-    click.echo(f"head {report['head']}")
-    for problem in report["problems"]:
-        where = "" if problem["sequence"] is None else f"transaction {problem['sequence']}: "
-        click.echo(f"  {where}{visible(problem['what'])}")
-    for note in report.get("notes", ()):
-        click.echo(visible(note))
-    if unsaid := report["problem_count"] - len(report["problems"]):
-        click.echo(f"  and {unsaid:,} more")
