@@ -86,6 +86,8 @@ class Listener:
         except TooSlow:
             self._hub.cut_off += 1
             raise
+        if self.unaware:
+            self._hub.start_waking()  # there is more
         return chunk
 
     def leave(self) -> None:
@@ -160,7 +162,7 @@ class EventHub:
 
         def hear(event: Event) -> None:
             channel.queue.append(self._frame(event))
-            self._start_waking()
+            self.start_waking()
 
         channel.unsubscribe = self._events.subscribe(topics, hear)
         return channel
@@ -184,7 +186,8 @@ class EventHub:
             self._encoded += 1
         return self._last[1]
 
-    def _start_waking(self) -> None:
+    def start_waking(self) -> None:
+        """See to it that those who have something to read are woken for it."""
         if not self._waking and not self._closed:
             self._waking = True
             self._start_task(self._wake_all)

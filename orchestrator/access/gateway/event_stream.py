@@ -83,11 +83,10 @@ class EventStream:
         source, chunk = self._source, GREETING
         while source.open and self._allowed():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # One write for each time that it is woken: the source decides how often that is.
+            await source.wait(self._heartbeat_s)
             try:
-                chunk = source.take()
-                if not chunk and source.open:
-                    await source.wait(self._heartbeat_s)
-                    chunk = source.take() or HEARTBEAT
+                chunk = source.take() or HEARTBEAT
             except TooSlow:
                 await send({"type": "http.response.body", "body": FAREWELL, "more_body": True})
                 return

@@ -75,6 +75,8 @@ class LogFollower:
         self._size_bytes -= size_bytes
         if not chunk and self._too_slow:
             raise TooSlow
+        if self._frames or self._too_slow:
+            self._woken.set()  # there is more
         return b"".join(chunk)
 
     def close(self) -> None:
