@@ -1,7 +1,8 @@
 """The files of a click journal: segments, and the counts at the beginning of each.
 
 These functions block and belong in a thread. A click's place is its distance in bytes from the first click ever;
-a segment is named by the place that it begins at, so places stay true when old segments go.
+a segment is named by the place that it begins at, so places stay true when old segments go. A segment ends with zeros
+while it is written to: room made ahead, so that storing a click changes nothing about its file but its bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from streams.affiliate_marketing.click import HEAD_BYTES, Click, click_of, click
 DAY_US: Final = 86_400_000_000
 
 _PLACE_CHARS: Final = 12
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_COUNTS: Final = msgspec.json.Decoder(dict[str, OfferCount])
 
 
 class ClicksDamaged(Exception):
@@ -80,8 +83,9 @@ class Segments:
                 if click.at_us >= since_us:
                     recent.append((base + start, click))
                 end = base + stop
-            if end != base + len(content):
-                self._take_off(base, end, content[end - base :])
+            # Zeros are room that was made ahead.
+            if torn := content[end - base :].rstrip(b"\0"):
+                self._take_off(base, end, torn)
         return Found(end, self._bases[-1], counter.counts(), recent)
 
     def begin(self, base: int, counts: dict[str, OfferCount]) -> int:
@@ -157,7 +161,7 @@ class Segments:
     def _counts_at(self, base: int) -> dict[str, OfferCount]:
         path = self._counts_path(base)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, OfferCount])
+            return _COUNTS.decode(path.read_bytes())
         except FileNotFoundError as error:
             if base == 0:
                 return {}

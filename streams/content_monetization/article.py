@@ -57,6 +57,11 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     members: bool = False
 
 
+# Met here, at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at
+# once, and instances that start together read their articles in threads.
+msgspec.json.Decoder(Head)
+
+
 class Article(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """An article, before it is a page.
 

@@ -101,6 +101,10 @@ class Sources(msgspec.Struct, frozen=True):
     links: tuple[AffiliateLink, ...] = ()
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_SOURCES: Final = msgspec.json.Decoder(Sources)
+
+
 class Unusable(Exception):
     """A neighbour's answer that cannot be used: says why."""
 
@@ -338,7 +342,7 @@ def _link(listed: ListedLink) -> AffiliateLink | None:
 
 def _read(file: Path) -> Sources:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Sources)
+        return _SOURCES.decode(file.read_bytes())
     except FileNotFoundError:
         return Sources()
 

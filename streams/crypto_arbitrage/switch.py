@@ -30,6 +30,10 @@ class Halted(msgspec.Struct, frozen=True):
     at: datetime
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_HALTED: Final = msgspec.json.Decoder(Halted)
+
+
 class KillSwitch:
     """Latched: what opens it first is its reason, and only `rearm` closes it.
 
@@ -79,7 +83,7 @@ class KillSwitch:
 
     def _read(self) -> Halted | None:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=Halted)
+            return _HALTED.decode(self._file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:

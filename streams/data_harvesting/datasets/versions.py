@@ -30,6 +30,10 @@ _UNFINISHED: Final = ".new"
 _LEVEL: Final = 6
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_MANIFEST: Final = msgspec.json.Decoder(Manifest)
+
+
 class VersionDamaged(Exception):
     """A version whose files are not what its manifest says."""
 
@@ -60,7 +64,7 @@ class Versions:
                 shutil.rmtree(place)
             elif _NUMBERED.fullmatch(place.name):
                 try:
-                    manifest = msgspec.json.decode((place / MANIFEST_FILE).read_bytes(), type=Manifest)
+                    manifest = _MANIFEST.decode((place / MANIFEST_FILE).read_bytes())
                     if manifest.version != int(place.name):
                         raise VersionDamaged(place, f"its manifest is that of version {manifest.version}")
                     manifests.append(manifest)

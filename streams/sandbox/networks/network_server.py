@@ -58,6 +58,10 @@ class Credentials(msgspec.Struct, frozen=True):
     api_token: str
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_CREDENTIALS: Final = msgspec.json.Decoder(Credentials)
+
+
 class Idle(Message, frozen=True):
     """Nothing: a network is reached over HTTP only."""
 
@@ -239,7 +243,7 @@ async def _serve(scope: Any, receive: Any, send: Any) -> None:
 
 def _credentials(file: Path) -> Credentials:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Credentials)
+        return _CREDENTIALS.decode(file.read_bytes())
     except FileNotFoundError:
         made = Credentials(SECRET_PREFIX + b64encode(secrets.token_bytes(32)).decode(), secrets.token_urlsafe(32))
         write_atomically(file, msgspec.json.encode(made))

@@ -65,6 +65,11 @@ class Outgoing(msgspec.Struct, frozen=True):
     defect: str
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_PUBLISHER: Final = msgspec.json.Decoder(Publisher)
+_OUTGOING: Final = msgspec.json.Decoder(Outgoing)
+
+
 class Due(msgspec.Struct, frozen=True):
     """When a postback is to be sent.
 
@@ -103,7 +108,7 @@ class NetworkStore:
     def publishers(self) -> dict[str, tuple[Publisher, int]]:
         """Return all publishers with how many orders each has brought."""
         rows = self._db.execute("SELECT name, terms, orders FROM publishers")
-        return {name: (msgspec.json.decode(terms, type=Publisher), orders) for name, terms, orders in rows}
+        return {name: (_PUBLISHER.decode(terms), orders) for name, terms, orders in rows}
 
     def register(self, name: str, publisher: Publisher) -> None:
         """Take a publisher, or what has changed about one."""
@@ -134,10 +139,7 @@ class NetworkStore:
     def outbox(self) -> list[Due]:
         """Return all that is still to be sent."""
         rows = self._db.execute("SELECT number, due_s, tries, message FROM outbox ORDER BY due_s")
-        return [
-            Due(number, due_s, tries, msgspec.json.decode(message, type=Outgoing))
-            for number, due_s, tries, message in rows
-        ]
+        return [Due(number, due_s, tries, _OUTGOING.decode(message)) for number, due_s, tries, message in rows]
 
     def put_off(self, number: int, due_s: float, tries: int) -> None:
         """Try a postback again later."""

@@ -33,6 +33,10 @@ class Customer(msgspec.Struct, frozen=True):
     secret: str
 
 
+# Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
+_CUSTOMERS: Final = msgspec.json.Decoder(list[Customer])
+
+
 def open_customers(file: Path) -> dict[str, Customer]:
     """Return the customers by account; they are made with the file, where there is none. Blocks.
 
@@ -45,7 +49,7 @@ def open_customers(file: Path) -> dict[str, Customer]:
     try:
         create_exclusively(file, msgspec.json.encode(customers))
     except FileExistsError:
-        customers = msgspec.json.decode(file.read_bytes(), type=list[Customer])
+        customers = _CUSTOMERS.decode(file.read_bytes())
     return {customer.account: customer for customer in customers}
 
 
