@@ -37,7 +37,7 @@ from actors.events import (
 )
 from actors.events import ActorStopped as ActorHasStopped
 from actors.mailbox import Overflow
-from actors.message import Message, Request
+from actors.message import Message, Request, SignOfLife
 from actors.ref import ActorRef
 from actors.restart import Backoff, RestartBudget, RestartPolicy, WhenExhausted
 from actors.supervision import (
@@ -101,6 +101,7 @@ __all__ = [
     "RestartChild",
     "RestartPolicy",
     "RestartScheduled",
+    "SignOfLife",
     "StartChild",
     "StartFailed",
     "StartTimeout",

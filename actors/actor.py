@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, Un
 
 from actors.errors import HandlersIncomplete, Interrupted
 from actors.mailbox import Overflow
-from actors.message import HandledBy, Message, Request
+from actors.message import HandledBy, Message, Request, SignOfLife
 from actors.tasks import OwnedTask, is_being_cancelled
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ class Actor(Generic[M]):
         """
 
 
+def _show_life(actor: Actor[Any], message: SignOfLife) -> None:
+    """Answer; that this runs is all there is to say."""
+
+
+Actor.urgent_functions = {SignOfLife: _show_life}
+
+
 _Functions: TypeAlias = dict[type, Callable[[Any, Any], Any]]
 
 
@@ -98,7 +105,7 @@ def _collect_handlers(cls: type[Actor[Any]]) -> tuple[_Functions, _Functions]:
             (urgent if overtakes else ordinary)[message] = attribute
     wanted = _message_types(cls)
     if wanted is not None:
-        declared = {*ordinary, *urgent}
+        declared = {*ordinary, *urgent} - {SignOfLife}
         missing = [message.__name__ for message in wanted if message not in declared]
         surplus = sorted(message.__name__ for message in declared if message not in wanted)
         if missing or surplus:

@@ -14,6 +14,7 @@ from actors import errors
 from actors.actor import Actor, ActorContext
 from actors.events import ActorFailed, ActorRestarted, ActorStarted, ActorStopped, Failure
 from actors.mailbox import Mailbox
+from actors.message import SignOfLife
 from actors.ref import ActorRef
 from actors.tasks import OwnedTask, is_being_cancelled
 from actors.timers import RepeatingTimer, Timer
@@ -131,8 +132,9 @@ class Life(abc.ABC):
         """Deliver a timer's message."""
 
     def accepted(self) -> tuple[str, ...]:
-        """Return the names of the message types that are accepted."""
-        return tuple(sorted(message.__name__ for message in (*self.functions, *self.urgent_functions)))
+        """Return the names of the message types that are declared."""
+        declared = {*self.functions, *self.urgent_functions} - {SignOfLife}
+        return tuple(sorted(message.__name__ for message in declared))
 
     def is_free(self) -> bool:
         """Whether it can handle a message now."""

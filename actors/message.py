@@ -43,6 +43,14 @@ class Request(msgspec.Struct, Generic[R], frozen=True):
         def _answered_by(self, ref: ActorRef[Self]) -> R: ...
 
 
+class SignOfLife(Request[None], frozen=True):
+    """Ask any actor whether it still handles messages; no actor declares it, and all answer.
+
+    It overtakes what waits in the mailbox, but not the handler that runs: how long the answer takes says how long
+    that has kept the actor, and one that is frozen does not answer.
+    """
+
+
 class HandledBy(Protocol[HandlerT_contra]):
     """A message type, seen from the side of its handler."""
 
