@@ -190,7 +190,7 @@ class _Reader:
                     self._find(link.url)
         if not self._recipe.has_records_on(path_of(page.final_url)):
             return self._reading(complete=False)
-        terms = self._terms([found.url for found in parsed.licenses], parsed.directives)
+        terms = self._terms(_stated_on(parsed), parsed.directives)
         items = self._items(parsed)
         for item in items:
             self._take({name: self._raw(item, field) for name, field in self._recipe.fields.items()}, terms)
@@ -266,6 +266,19 @@ def path_of(url: str) -> str:
     """Return an address's path with its query: what a recipe's expressions are matched with."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _stated_on(parsed: ParsedPage) -> list[str]:
+    """Return the licences that a page states.
+
+    A mere link to one may be the credit of a photograph. By itself it allows nothing, but what it forbids counts.
+    """
+    from streams.data_harvesting.parsing.licenses import known_license
+
+    if any(found.source != "link" for found in parsed.licenses):
+        return [found.url for found in parsed.licenses]
+    known = ((found.url, known_license(found.url)) for found in parsed.licenses)
+    return [url for url, licence in known if licence and (not licence.may_sell or licence.no_derivatives)]
 
 
 def _parts_of(entry: FeedEntry) -> dict[str, Any]:

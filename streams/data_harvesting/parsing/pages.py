@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -29,6 +29,10 @@ _MAX_ELEMENTS: Final = 500_000
 _MAX_LICENSES: Final = 20
 _MAX_JSON_LD_BYTES: Final = 256 * 1024
 _MAX_JSON_LD_DEPTH: Final = 12
+# Of these the licence is their own: that of a photograph says nothing of the page that shows it.
+_SHOWN_ON_PAGES: Final = frozenset(
+    ("imageobject", "photograph", "barcode", "videoobject", "audioobject", "musicvideoobject", "mediaobject", "3dmodel")
+)
 # By the HTML standard an unclosed one of these is opened anew in every later block, so that kilobytes become
 # millions of elements; but without attributes only three of a kind are.
 _REOPENED: Final = re.compile(
@@ -194,6 +198,8 @@ def _licenses_of(tree: LexborHTMLParser, base: str, linked: list[FoundLicense]) 
 
 def _structured_licenses(tree: LexborHTMLParser, base: str) -> Iterator[str]:
     for node in tree.css('[itemprop~="license"]'):
+        if _is_of_something_shown(node):
+            continue
         value = node.attributes.get("href") or node.attributes.get("content")
         if value is None and (text := node.text().strip()).startswith(("http://", "https://")):
             value = text  # in words it is the name of a licence, which says too little
@@ -203,6 +209,20 @@ def _structured_licenses(tree: LexborHTMLParser, base: str) -> Iterator[str]:
         for value in _json_ld_licenses(node):
             if (address := absolute_url(base, value)) is not None:
                 yield address
+
+
+def _is_of_something_shown(node: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None and "itemscope" not in parent.attributes:
+        parent = parent.parent
+    return parent is not None and _is_shown([parent.attributes.get("itemtype") or ""])
+
+
+def _is_shown(types: Iterable[object]) -> bool:
+    return any(
+        isinstance(each, str) and each.strip().rpartition("/")[2].rpartition(":")[2].lower() in _SHOWN_ON_PAGES
+        for each in types
+    )
 
 
 def _json_ld_licenses(node: LexborNode) -> list[str]:
@@ -225,6 +245,9 @@ def _gather_licenses(value: Any, found: list[str], depth: int) -> None:
         for each in value:
             _gather_licenses(each, found, depth - 1)
     elif isinstance(value, dict):
+        types = value.get("@type")
+        if _is_shown(types if isinstance(types, list) else [types]):
+            return
         said = value.get("license")
         for each in said if isinstance(said, list) else (said,):
             if isinstance(each, dict):

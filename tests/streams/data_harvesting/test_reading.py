@@ -154,6 +154,28 @@ def test_page_header_and_site_say_whether_a_record_is_sold(
     assert record.terms.withheld == withheld
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        f'<p>Photo: J. Doe, <a href="{BY}">CC BY 4.0</a></p>',
+        f'<div itemscope itemtype="https://schema.org/ImageObject"><a itemprop="license" href="{BY}">CC BY</a></div>',
+        f'<script type="application/ld+json">{{"@type": "ImageObject", "license": "{BY}"}}</script>',
+        f'<script type="application/ld+json">{{"@type": "Article", "image": [{{"@type": ["ImageObject"],'
+        f' "license": "{BY}"}}]}}</script>',
+    ],
+    ids=["credit", "microdata", "structured data", "structured data within"],
+)
+def test_the_licence_of_a_picture_is_not_that_of_the_page(beside: str) -> None:
+    (record,) = read(html(row("a"), head="", after=beside)).records
+    assert record.terms == Terms("", "unknown_licence")
+
+
+def test_a_mere_link_to_a_licence_that_forbids_is_heeded() -> None:
+    credit = '<a href="https://creativecommons.org/licenses/by-nc/4.0/">CC BY-NC</a>'
+    (record,) = read(html(row("a"), head="", after=credit), terms=RobotsTerms(licenses=(BY,))).records
+    assert record.terms == Terms("CC-BY-NC-4.0", "licence")
+
+
 def test_a_page_without_records_only_leads_on() -> None:
     reading = read(html(row("a"), after='<a href="/goods/1">1</a>'), path="/goods/")
     assert reading.records == ()
