@@ -24,6 +24,10 @@ from streams.affiliate_marketing.click_segments import Found, Segments
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
 """When a new file is begun: some 100,000 clicks, which are read again at a start."""
 
+AHEAD_BYTES: Final = 256 * 1024
+"""How much room is made at a time. A file that grows with each sync makes each wait for the file system's own journal,
+and so for whatever else is synced on the disk."""
+
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a disk that has become slow."""
 
@@ -81,6 +85,7 @@ class ClickJournal:
         self._closed = True
         self._descriptor: int | None = None
         self._base = 0
+        self._room_end = 0
         self._durable_end = 0
         self._end = 0
         self._open_group: _Group | None = None
@@ -222,27 +227,49 @@ class ClickJournal:
 
     def _write(self, group: _Group) -> None:
         if group.counts_before is not None:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._end_segment(group.start)
             self._descriptor = self._segments.begin(group.start, group.counts_before)
-            self._base = group.start
+            self._base = self._room_end = group.start
         elif self._descriptor is None:
             self._descriptor = self._segments.resume(self._base)
-        _store(self._descriptor, b"".join(group.frames), group.start - self._base)
+            self._room_end = self._base + os.fstat(self._descriptor).st_size
+        assert self._descriptor is not None
+        end = group.start + group.size_bytes
+        if end > self._room_end:
+            with suppress(OSError):  # there may be room for these clicks still
+                room = max(self._room_end, group.start)
+                _make_room(self._descriptor, room - self._base, end + AHEAD_BYTES - self._base)
+                self._room_end = end + AHEAD_BYTES
+        try:
+            _store(self._descriptor, b"".join(group.frames), group.start - self._base)
+        except OSError:
+            # What was half written would otherwise stand behind the end, and look like clicks to the next start.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, group.start - self._base)
+            self._room_end = group.start
+            raise
         if group.counts_before is not None:
             with suppress(OSError):  # what could not be removed now can be when the next file is begun
                 self._segments.forget(group.clicks[0].at_us - self._keep_us)
 
+    def _end_segment(self, end: int) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                os.ftruncate(descriptor, end - self._base)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _make_room(descriptor: int, start: int, end: int) -> None:
+    """Fill a file with zeros behind its clicks, durably."""
+    os.pwrite(descriptor, bytes(end - start), start)
+    os.fsync(descriptor)
+
 
 def _store(descriptor: int, content: bytes, offset: int) -> None:
-    try:
-        # Written and synced by one system call.
-        written = os.pwritev(descriptor, [content], offset, os.RWF_DSYNC)
-        if written != len(content):
-            raise OSError(0, f"only {written} of {len(content)} bytes were taken (is the disk full?)")
-    except OSError:
-        # What was half written would otherwise stand behind the end, and look like clicks to the next start.
-        with suppress(OSError):
-            os.ftruncate(descriptor, offset)
-        raise
+    # Written and synced by one system call.
+    written = os.pwritev(descriptor, [content], offset, os.RWF_DSYNC)
+    if written != len(content):
+        raise OSError(0, f"only {written} of {len(content)} bytes were taken (is the disk full?)")

@@ -34,10 +34,10 @@ async def write(journal: ClickJournal, counter: CapCounter, clicks: list[Click])
     waiting = []
     for each in clicks:
         counter.count(each.offer, 0)
-        place, durable = journal.append(each)
-        places.append(place)
+        durable = asyncio.get_running_loop().create_future()
+        places.append(journal.append(each, durable.set_result))
         waiting.append(durable)
-    await asyncio.gather(*waiting)
+    assert set(await asyncio.gather(*waiting)) == {None}
     return places
 
 
@@ -91,7 +91,7 @@ async def test_one_turn_of_the_loop_shares_one_sync(tmp_path: Path) -> None:
     assert journal.syncs == 1
     await journal.close()
     with pytest.raises(ClicksUnwritable, match="closed"):
-        journal.append(click(1))
+        journal.append(click(1), print)
 
 
 async def test_old_files_go_when_a_new_one_begins(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_old_files_go_when_a_new_one_begins(tmp_path: Path) -> None:
     assert kept == list(range(kept[0], 100 * 200, 200))
 
 
-@pytest.mark.parametrize("torn", [b"\x00", b"\x40\x00garbage", bytes(5000)])
+@pytest.mark.parametrize("torn", [b"\x07", b"\x40\x00garbage", bytes(5000) + b"x"])
 async def test_what_a_crash_left_half_written_is_taken_off(tmp_path: Path, torn: bytes) -> None:
     counter = CapCounter({})
     journal = ClickJournal(tmp_path / "clicks", counter, FOR_EVER_US)
@@ -119,8 +119,8 @@ async def test_what_a_crash_left_half_written_is_taken_off(tmp_path: Path, torn:
     await write(journal, counter, [click(1)])
     await journal.close()
     (file,) = (tmp_path / "clicks").glob("clicks-*.log")
-    whole = file.read_bytes()
-    file.write_bytes(whole + torn)
+    whole = file.read_bytes().rstrip(b"\0")
+    file.write_bytes(whole + torn + bytes(100))
     journal = ClickJournal(tmp_path / "clicks", counter, FOR_EVER_US)
     found = await journal.open(0)
     assert (found.end, len(found.recent)) == (len(whole), 1)
@@ -138,9 +138,11 @@ async def test_damage_before_the_end_is_told_and_nothing_is_served(tmp_path: Pat
         await write(journal, counter, [click(number)])
     await journal.close()
     first = min((tmp_path / "clicks").glob("clicks-*.log"))
-    first.write_bytes(first.read_bytes()[:-3])
-    with pytest.raises(ClicksDamaged, match="damaged at byte"):
-        await ClickJournal(tmp_path / "clicks", CapCounter({}), FOR_EVER_US).open(0)
+    whole = first.read_bytes()
+    for damaged in (whole[:-3], whole + b"x", bytes(20) + whole[20:]):
+        first.write_bytes(damaged)
+        with pytest.raises(ClicksDamaged, match="damaged at byte|the segment before it ends at"):
+            await ClickJournal(tmp_path / "clicks", CapCounter({}), FOR_EVER_US).open(0)
 
 
 async def test_while_the_disk_is_full_clicks_are_503_and_none_has_happened(
@@ -168,6 +170,28 @@ async def test_while_the_disk_is_full_clicks_are_503_and_none_has_happened(
         for click_id in ids:
             assert click_id is not None
             assert await agency.stream._find_click(click_id) is not None
+
+
+async def test_without_room_ahead_clicks_are_stored_one_behind_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    counter = CapCounter({})
+    journal = ClickJournal(tmp_path / "clicks", counter, FOR_EVER_US)
+    await journal.open(0)
+    monkeypatch.setattr(click_journal.os, "pwrite", no_room)
+    first = await write(journal, counter, [click(1), click(2)])
+    second = await write(journal, counter, [click(3)])
+    monkeypatch.undo()
+    third = await write(journal, counter, [click(4)])
+    assert [await journal.read(place) for place in (*first, *second, *third)] == [click(n) for n in (1, 2, 3, 4)]
+    await journal.close()
+    journal = ClickJournal(tmp_path / "clicks", CapCounter({}), FOR_EVER_US)
+    found = await journal.open(0)
+    await journal.close()
+    assert [each for _, each in found.recent] == [click(n) for n in (1, 2, 3, 4)]
 
 
 async def test_caps_and_visitors_survive_a_restart(tmp_path: Path) -> None:
