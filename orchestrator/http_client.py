@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,9 +16,13 @@ class HttpClient:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
+    async def prepare(self) -> None:
+        """Load what a session stands on. That takes half a second, mostly for the system's certificates."""
+        await asyncio.to_thread(import_module, "aiohttp")
+
     def session(self) -> aiohttp.ClientSession:
         """Return the session; nobody but `close` closes it."""
-        # Importing aiohttp takes a quarter of a second and ten megabytes.
+        # Where nobody has prepared it, it is loaded here: a question on the command line needs no aiohttp.
         import aiohttp
 
         if self._session is None or self._session.closed:

@@ -129,6 +129,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         if daemon.on_booked is not None:
             daemon.on_booked(group)
 
+    await daemon.http.prepare()
     services = Services(system)
     ledger = await services.start(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
     lenient = RestartPolicy(when_exhausted="delay", per_child=True)
