@@ -45,11 +45,11 @@ async def measure() -> list[Figure]:
             ports = {name: getattr(serving, name) for name in SERVERS}
             rounds: dict[str, list[Round]] = {name: [] for name in SERVERS}
             for port in ports.values():
-                await _load(port, serving.key, WARM_UP_S)
+                await load_of(port, serving.key, WARM_UP_S)
             for _ in range(ROUNDS):
                 for name, port in ports.items():
                     await asyncio.sleep(REST_S)
-                    rounds[name].append(await _load(port, serving.key, ROUND_S))
+                    rounds[name].append(await load_of(port, serving.key, ROUND_S))
     return [
         _figure("calls with 64 connections, metered and booked", "/s", rounds, "per_s", "≥ 0.6 × unmetered"),
         _figure("half of them answered within", "ms", rounds, "p50_ms", "for information"),
@@ -83,7 +83,8 @@ async def _server(directory: Path) -> AsyncIterator[Serving]:
             await process.wait()
 
 
-async def _load(port: int, key: str, seconds: int) -> Round:
+async def load_of(port: int, key: str, seconds: int) -> Round:
+    """Call the API of an instance as fast as it answers, and return what came of it."""
     url = f"http://{HOST}:{port}{TARGET}"
     if shutil.which("wrk") is None:
         words = await _output(

@@ -1,8 +1,9 @@
 """Tells many listeners of events at a cost that their number does not decide.
 
-An event is encoded once, whoever listens. Listeners are woken in small groups with pauses between them, a thousand a
-second at most: the more there are, the more events each of their writes carries, and the loop is never busy with them
-for longer than a group takes. Without a listener there is no timer, no task and no subscription.
+An event is encoded once, whoever listens. Listeners are woken in small groups with pauses between them, which are so
+long that all of them together have a twentieth of the loop's time, and no turn of it is longer than a group takes. The
+more there are, or the busier the daemon is, the more events each of their writes carries; who cannot keep up with that
+is cut off, for the fleet does not wait. Without a listener there is no timer, no task and no subscription.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ MAX_LISTENERS: Final = 2048
 
 GROUP: Final = 16
 GROUP_EVERY_S: Final = 0.016
-"""So many listeners are woken this often."""
+"""So many listeners are woken this often at most."""
+
+PAUSE: Final = 19.0
+"""A pause is at least so many times as long as the writes of the group before it took."""
 
 AGAIN_AFTER_S: Final = 0.1
 """The least time between two writes to one listener: what happens meanwhile goes into one."""
@@ -200,7 +204,9 @@ class EventHub:
                 for number, listener in enumerate(unaware, 1):
                     listener.wake()
                     if number % GROUP == 0:
-                        await asyncio.sleep(GROUP_EVERY_S)
+                        woken_s = clock()
+                        await asyncio.sleep(0)  # they write meanwhile
+                        await asyncio.sleep(max(GROUP_EVERY_S, PAUSE * (clock() - woken_s)))
                 await asyncio.sleep(max(0.0, began_s + AGAIN_AFTER_S - clock()))
                 self._tidy()
         finally:
