@@ -202,7 +202,8 @@ class CcxtVenue:
         return None if found.get("status") == "open" else await self._report(order, found)
 
     async def _report(self, order: Order, found: Mapping[str, Any]) -> OrderReport:
-        filled = read_amount(found.get("filled") or 0)
+        traded, cost = self._dialect.traded(found)
+        filled = read_amount(traded)
         proofs: list[Any] = [found["info"]]
         fees: tuple[Fee, ...] = ()
         if filled:
@@ -215,7 +216,7 @@ class CcxtVenue:
             order.client_id,
             str(found["id"]),
             filled,
-            read_amount(found.get("cost") or 0, "up" if order.side == "buy" else "down"),
+            read_amount(cost, "up" if order.side == "buy" else "down"),
             fees,
             datetime.fromtimestamp(at_ms / 1e3, UTC) if at_ms else datetime.now(UTC),
             msgspec.json.encode(proofs),

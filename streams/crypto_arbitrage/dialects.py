@@ -47,6 +47,10 @@ class Dialect:
         side = market.get("feeSide")
         return "received" if side == "get" else "base" if side == "base" else "quote"
 
+    def traded(self, order: Mapping[str, Any]) -> tuple[object, object]:
+        """Return how much of the base was traded, and for how much of the quote, as exactly as the venue says it."""
+        return order.get("filled") or 0, order.get("cost") or 0
+
     async def find(self, client: Any, order: Order) -> list[Any]:
         """Return ccxt's orders that have our id; most likely one, or none."""
         return [await client.fetch_order(None, order.market.symbol, {"clientOrderId": order.client_id})]
@@ -71,6 +75,10 @@ class Binance(Dialect):
             for row in rows
             if row["symbol"] in wanted
         ]
+
+    def traded(self, order: Mapping[str, Any]) -> tuple[object, object]:
+        """Return the venue's own sums, which are of the single trades."""
+        return order["info"]["executedQty"], order["info"]["cummulativeQuoteQty"]
 
     async def trades(self, client: Any, market: Market, order: Mapping[str, Any]) -> list[Any]:
         """Return the trades of an order; the answer to a new order has them, that to a question has not."""
@@ -108,6 +116,10 @@ class Kraken(Dialect):
     def fee_in(self, market: Mapping[str, Any]) -> FeeIn:
         """Return what the flag of every order asks for."""
         return "quote"
+
+    def traded(self, order: Mapping[str, Any]) -> tuple[object, object]:
+        """Return the venue's own sums: ccxt's cost is made of an average price, which the venue has rounded."""
+        return order["info"]["vol_exec"], order["info"]["cost"]
 
     async def find(self, client: Any, order: Order) -> list[Any]:
         """Return the orders that have our id, those that are over first."""

@@ -114,8 +114,9 @@ async def test_orders_move_the_account_by_exactly_what_is_reported(world: World,
         assert abs(top.asks[0][0] - book.asks[0][0]) < book.asks[0][0] // 50
         assert abs(await venue.time_ms() - time.time() * 1e3) < 2_500
 
-        sides: tuple[Side, ...] = ("buy", "sell")
-        orders = [taking(market, side, book.asks[0][0], 150, number) for number, side in enumerate(sides, 1)]
+        # The larger ones take several levels, at prices whose average no tick can express.
+        sizes: tuple[tuple[Side, int], ...] = (("buy", 150), ("sell", 150), ("buy", 2_500), ("sell", 2_500))
+        orders = [taking(market, side, book.asks[0][0], usd, number) for number, (side, usd) in enumerate(sizes, 1)]
         after = dict(before)
         for order in orders:
             report = await _placed(venue, order)
