@@ -16,7 +16,7 @@ from streams.crypto_arbitrage.ccxt_client import make_client
 from streams.crypto_arbitrage.dialects import dialect_of
 from streams.crypto_arbitrage.market import Market
 from streams.crypto_arbitrage.order import Fee, Order, OrderReport
-from streams.crypto_arbitrage.order_book import OrderBook, read_levels
+from streams.crypto_arbitrage.order_book import Levels, OrderBook, read_levels
 from streams.crypto_arbitrage.venue import OrderRefused, OutcomeUnknown, VenueUnavailable, Wallet
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PPM_SCALE: Final = 6
 _ASK_AGAIN_S: Final = (0.15, 0.4, 1.0)
+_OVER: Final = ("closed", "canceled", "expired", "rejected")
 
 
 class CcxtVenue:
@@ -105,8 +106,8 @@ class CcxtVenue:
             OrderBook(
                 self.name,
                 symbol,
-                read_levels(((bid, bid_amount),), dearest_first=True) if bid else (),
-                read_levels(((ask, ask_amount),), dearest_first=False) if ask else (),
+                _top(bid, bid_amount),
+                _top(ask, ask_amount),
                 received_s,
             )
             for symbol, bid, bid_amount, ask, ask_amount in rows
@@ -149,7 +150,7 @@ class CcxtVenue:
                 show_price(order.limit),
                 {"timeInForce": "IOC", "clientOrderId": order.client_id, **self._dialect.order_parameters},
             )
-        if placed.get("status") in ("closed", "canceled", "expired", "rejected") and placed.get("filled") is not None:
+        if placed.get("status") in _OVER and placed.get("filled") is not None:
             try:
                 return await self._report(order, placed)
             except (VenueUnavailable, NotExact) as error:
@@ -198,8 +199,8 @@ class CcxtVenue:
             raise VenueUnavailable(str(error)) from error
 
     async def _over(self, order: Order, found: Mapping[str, Any]) -> OrderReport | None:
-        """Return what came of an order; None where it is not over."""
-        return None if found.get("status") == "open" else await self._report(order, found)
+        """Return what came of an order; None where it is not over, or the venue does not say that it is."""
+        return await self._report(order, found) if found.get("status") in _OVER else None
 
     async def _report(self, order: Order, found: Mapping[str, Any]) -> OrderReport:
         traded, cost = self._dialect.traded(found)
@@ -297,6 +298,14 @@ class CcxtVenue:
 
 def _exact_level(row: Any, price_key: Any = 0, amount_key: Any = 1, _count_key: Any = 2) -> list[int]:
     return [read_price(row[price_key]), read_amount(row[amount_key])]
+
+
+def _top(price: object, amount: object) -> Levels:
+    """Return a best offer as a side of a book: none where a venue writes zeros, as for a market that is halted."""
+    try:
+        return read_levels(((price, amount),), dearest_first=True)
+    except NotExact:
+        return ()
 
 
 def _fees_of(found: Mapping[str, Any], trades: list[Any]) -> tuple[Fee, ...]:

@@ -135,6 +135,35 @@ async def test_orders_move_the_account_by_exactly_what_is_reported(world: World,
         assert await venue.balances() == after
 
 
+async def test_an_order_is_over_only_where_the_venue_says_so(world: World) -> None:
+    async with world.open("binance") as venue:
+        market = (await venue.markets())["BTC/USDT"]
+        order = taking(market, "buy", market.price_tick, 1, 1)
+        said = {"id": "1", "info": {"executedQty": "0", "cummulativeQuoteQty": "0"}}
+        assert await venue._over(order, said | {"status": None}) is None
+        assert await venue._over(order, said | {"status": "open"}) is None
+        over = await venue._over(order, said | {"status": "expired"})
+        assert over is not None
+        assert over.filled == 0
+
+
+async def test_a_halted_market_does_not_hide_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ("BTC/USDT", "0.00000000", "0.00000000", "0.00000000", "0.00000000"),
+        ("ETH/USDT", "3000", "1", "3001", "2"),
+    ]
+
+    async def tops(client: object, symbols: object) -> list[tuple[str, ...]]:
+        return rows
+
+    async with world.open("binance") as venue:
+        monkeypatch.setattr(venue._dialect, "tops", tops)
+        halted, traded = await venue.tops(["BTC/USDT", "ETH/USDT"])
+    assert not halted.bids
+    assert not halted.asks
+    assert traded.two_sided
+
+
 @pytest.mark.parametrize("name", VENUES)
 async def test_what_a_venue_refuses_and_what_it_does_not_know(world: World, name: str) -> None:
     async with world.open(name) as venue:
