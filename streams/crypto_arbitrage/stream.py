@@ -188,6 +188,8 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         outcome = await trader.resume()
         if outcome is not None:
             self._decisions.note("a trip of a former life", outcome)
+        for home in self._homes():
+            await self._check_losses(home)
         self._reconciled = True
         while True:
             self._wake.clear()
@@ -231,6 +233,8 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             await asyncio.wait((task,), timeout=self.patience.finish_within_s)
             task.cancel()
             await asyncio.wait((task,))
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.context.log.warning("trip.broken_off", reason=f"{type(error).__name__}: {error}")
             raise
 
     # -- the kill switch ------------------------------------------------------------------------------------------
@@ -242,6 +246,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
     async def _look_around(self) -> None:
         """Open the switch where a venue is silent, a clock is off, or too much goes wrong."""
         if self._switch.halted is not None:
+            await self._switch.save()
             return
         settings, now_s = self.context.settings, self.context.monotonic()
         for venue in settings.venues:

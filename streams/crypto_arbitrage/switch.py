@@ -37,8 +37,8 @@ _HALTED: Final = msgspec.json.Decoder(Halted)
 class KillSwitch:
     """Latched: what opens it first is its reason, and only `rearm` closes it.
 
-    It opens in memory at once, and is on disk before the next order could be sent after a restart. What cannot be
-    read counts as open.
+    It opens in memory at once, and on disk as soon as the disk takes it: `save` tries again where it did not. What
+    cannot be read counts as open.
 
     Args:
         directory: The instance's directory.
@@ -49,6 +49,7 @@ class KillSwitch:
         self._file = directory / SWITCH_FILE
         self._now = now
         self._halted: Halted | None = None
+        self._is_saved = True
 
     @property
     def halted(self) -> Halted | None:
@@ -64,21 +65,31 @@ class KillSwitch:
     def take_over(self, halted: Halted | None) -> None:
         """Take up a checkpoint: it can open the switch, never close it."""
         if self._halted is None:
-            self._halted = halted
+            self._halted, self._is_saved = halted, halted is None
 
     async def halt(self, reason: str) -> bool:
         """Open the switch; what is open stays as it is. Returns whether it was closed before."""
         if self._halted is not None:
             return False
-        self._halted = Halted(reason, self._now())
-        await asyncio.to_thread(write_atomically, self._file, msgspec.json.encode(self._halted))
+        self._halted, self._is_saved = Halted(reason, self._now()), False
+        await self.save()
+        return True
+
+    async def save(self) -> bool:
+        """Write what is not on disk yet; a full disk keeps nobody trading. Returns whether all is written."""
+        if self._halted is not None and not self._is_saved:
+            try:
+                await asyncio.to_thread(write_atomically, self._file, msgspec.json.encode(self._halted))
+            except OSError:
+                return False
+            self._is_saved = True
         return True
 
     async def rearm(self) -> bool:
         """Close the switch. Returns whether it was open."""
         was = self._halted
         await asyncio.to_thread(self._file.unlink, missing_ok=True)
-        self._halted = None
+        self._halted, self._is_saved = None, True
         return was is not None
 
     def _read(self) -> Halted | None:

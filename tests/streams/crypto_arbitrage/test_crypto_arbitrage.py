@@ -289,6 +289,21 @@ async def test_losing_too_much_in_a_day_halts(floor: Floor) -> None:
     assert "today's loss in USDT is above 0.5" in trader.health().detail
 
 
+async def test_a_loss_that_a_former_life_made_halts_before_anything_is_traded(floor: Floor) -> None:
+    floor.kraken.faults.append("nothing")
+    trader = await floor.start(msgspec.structs.replace(ACROSS, unwind_s=5.0))
+    floor.dislocate()
+    await floor.until_over(trader)
+    assert trader.health().ready
+    await floor.kill(trader)
+    floor.dislocate()
+    sent = len(floor.binance.sent)
+    trader = await floor.start(msgspec.structs.replace(ACROSS, max_daily_loss={"USDT": "0.5"}))
+    await floor.until(lambda: not trader.health().ready)
+    assert "today's loss in USDT is above 0.5" in trader.health().detail
+    assert len(floor.binance.sent) == sent
+
+
 async def test_orders_that_fail_again_and_again_halt(floor: Floor) -> None:
     floor.binance.faults.extend(["refuse"] * 20)
     trader = await floor.start(msgspec.structs.replace(ACROSS, pause_s=0.0))

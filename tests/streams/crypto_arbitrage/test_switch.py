@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from streams.crypto_arbitrage.switch import SWITCH_FILE, ErrorRate, Halted, KillSwitch
 
 
@@ -34,6 +36,24 @@ async def test_a_file_that_cannot_be_read_is_an_open_switch(tmp_path: Path) -> N
     await switch.load()
     assert switch.halted is not None
     assert SWITCH_FILE in switch.halted.reason
+
+
+async def test_a_full_disk_opens_the_switch_and_keeps_it_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    switch = switch_in(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.crypto_arbitrage.switch.write_atomically", full)
+        assert await switch.halt("lost too much")
+        assert switch.halted is not None
+        assert not await switch.save()
+    assert await switch.save()
+    again = switch_in(tmp_path)
+    await again.load()
+    assert again.halted == switch.halted
 
 
 async def test_a_checkpoint_opens_the_switch_and_never_closes_it(tmp_path: Path) -> None:
