@@ -11,6 +11,7 @@
 ├── visitors            the paper world's customers, readers and shoppers
 │   └── api_services-001 …
 ├── sandbox             gives every instance its visitors
+├── revenue_dashboard   reports of what was earned, on schedule and on demand
 ├── gateway             the control socket's methods over HTTP, with events, metrics and pages
 ├── control             the control socket: who is answered there finds everything else
 └── pulse               feeds systemd's watchdog
@@ -43,6 +44,7 @@ from orchestrator.access.methods.configuration import register_config
 from orchestrator.access.methods.fleet import register_fleet
 from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
+from orchestrator.access.methods.revenue import register_revenue
 from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
 from orchestrator.access.methods.vitals import register_vitals
@@ -58,6 +60,8 @@ from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.sandbox import Sandbox
 from orchestrator.http_client import HttpClient
 from orchestrator.logs import Line
+from orchestrator.money.dashboard.composition import Wishes
+from orchestrator.money.dashboard.revenue_dashboard import RevenueDashboard, Schedule
 from orchestrator.money.ledger import Ledger
 from orchestrator.notify import Notifier
 from orchestrator.pulse import Pulse
@@ -206,6 +210,17 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         visitors = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "visitors")
         paper_world = await services.start(partial(sandbox, worlds, visitors), "sandbox")
 
+    def report_schedule() -> Schedule:
+        wanted = daemon.settings().unified_dashboard
+        return Schedule(Wishes(around.book, wanted.report_asset, wanted.daily_target), wanted.report_interval_s)
+
+    revenue: ActorRef[Any] | None = None
+    dashboard = settings.unified_dashboard
+    if dashboard.revenue_tracking and "revenue_dashboard" in dashboard.services:
+        revenue = await services.start(
+            lambda: RevenueDashboard(paths.ledger, paths.reports, fleet, report_schedule), "revenue_dashboard"
+        )
+
     whereabouts = Whereabouts()
 
     def register(methods: Methods, owner: ActorContext[Any]) -> None:
@@ -230,6 +245,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_sandbox(methods, paper_world)
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
+        register_revenue(methods, revenue)
         register_config(methods, daemon.settings, daemon.change)
         register_vitals(methods, services.look, paths.home)
         register_watching(methods, events, paths.log_file, owner)
