@@ -220,9 +220,10 @@ class Harvester:
 
 
 def digest_of_page(page: Page) -> str:
-    """Return the digest of all that a reading goes by: what nobody sees on the page, such as its terms, included."""
+    """Return the digest of all that a reading goes by: what nobody sees on the page, such as the terms, included."""
     content = sha256(page.body)
     content.update(page.headers.get("x-robots-tag", "").encode())
+    content.update(page.terms.digest.encode())
     return content.hexdigest()
 
 

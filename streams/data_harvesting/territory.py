@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from streams.data_harvesting.fetching import store_schema
 from streams.data_harvesting.fetching.policy import FetchPolicy
 from streams.data_harvesting.fetching.store import Link
 from streams.data_harvesting.fetching.urls import authority_of
@@ -41,7 +42,8 @@ class Territory(msgspec.Struct, frozen=True):
         seeds: Where to begin.
         authorities: By dataset, `host:port` of the hosts that its recipe may visit.
         policy: The rules; what the sandbox's sites listen on is reachable by it.
-        fingerprint: Changes with recipes, sites, and what may be reached: a frontier made for others is of no use.
+        fingerprint: Changes with recipes, sites, what may be reached, and the form of frontiers: one that was made for
+            others is of no use.
     """
 
     seeds: tuple[Link, ...]
@@ -84,5 +86,5 @@ def _url_of(address: Address, far_sides: FarSides) -> str:
 
 def _fingerprint(recipes: Mapping[str, Recipe], seeds: Iterable[Link], policy: FetchPolicy) -> str:
     reached = (policy.ports, policy.allow_private, policy.product_token)
-    content = _ENCODER.encode([recipes, [(seed.url, seed.kind) for seed in seeds], reached])
+    content = _ENCODER.encode([store_schema.VERSION, recipes, [(seed.url, seed.kind) for seed in seeds], reached])
     return sha256(content).hexdigest()[:_FINGERPRINT]

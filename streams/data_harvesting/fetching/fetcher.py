@@ -59,7 +59,8 @@ class Fetcher:
 
         Args:
             url: An absolute URL.
-            validators: Of the last answer; the request is conditional where they belong to the URL that answers.
+            validators: Of the last answer; the request is conditional where they belong to the URL that answers, and
+                its site's terms are as they were.
             accept: Media types that are taken, `text/html` or `application/*`; () for any.
 
         Raises:
@@ -72,11 +73,10 @@ class Fetcher:
         address = admit(url, policy, policy.reach())
         seen = {str(address)}
         for _ in range(policy.max_redirects + 1):
-            conditions = _conditions(validators, str(address))
-            answer, terms = await self._hop(address, {**_accept_header(accept), **conditions}, accept)
+            answer, terms, conditional = await self._hop(address, validators, accept)
             location = answer.headers.get("location", "")
             if answer.status not in _REDIRECTS or not location:
-                return self._page(url, address, answer, terms, conditional=bool(conditions))
+                return self._page(url, address, answer, terms, conditional=conditional)
             address = admit(_joined(address, location), policy, policy.reach())
             if str(address) in seen:
                 raise FetchRefused(str(address), "redirect_loop", "redirects in a circle")
@@ -84,11 +84,14 @@ class Fetcher:
         raise FetchRefused(str(address), "too_many_redirects", f"more than {policy.max_redirects} redirects")
 
     async def _hop(
-        self, address: Address, headers: dict[str, str], accept: Collection[str]
-    ) -> tuple[Answer, RobotsTerms]:
+        self, address: Address, validators: Validators | None, accept: Collection[str]
+    ) -> tuple[Answer, RobotsTerms, bool]:
+        """Ask one address; return its answer, its site's terms, and whether the request was conditional."""
         client, policy, authority = self._client(), self._policy, address.authority
         try:
             delay_s, strict, terms = await self._permission(client, address)
+            conditions = _conditions(validators, str(address), terms)
+            headers = {**_accept_header(accept), **conditions}
             async with client.schedule.turn(
                 authority,
                 concurrency=1 if strict else policy.concurrency_per_host,
@@ -110,7 +113,7 @@ class Fetcher:
             raise FetchFailed(str(address), "host_paused", f"{authority}: {waits}", retry_at=retry_at) from None
         if pause is not None:
             await self._raise_paused(address, answer, pause)
-        return answer, terms
+        return answer, terms, bool(conditions)
 
     async def _permission(self, client: FetchClient, address: Address) -> tuple[float, bool, RobotsTerms]:
         policy, url = self._policy, str(address)
@@ -148,6 +151,7 @@ class Fetcher:
             reason: FailedBecause = "client_error" if 400 <= status < 500 else "protocol"
             raise FetchFailed(url, reason, f"answered {status}", status=status)
         headers = answer.headers
+        etag, last_modified = _short(headers.get("etag", "")), _short(headers.get("last-modified", ""))
         return Page(
             url=asked,
             final_url=url,
@@ -157,14 +161,14 @@ class Fetcher:
             charset=answer.charset,
             headers=headers,
             body=answer.body,
-            validators=Validators(url, _short(headers.get("etag", "")), _short(headers.get("last-modified", ""))),
+            validators=Validators(url, etag, last_modified, terms.digest),
             fetched_at=answer.at,
             terms=terms,
         )
 
 
-def _conditions(validators: Validators | None, url: str) -> dict[str, str]:
-    if validators is None or validators.url != url:
+def _conditions(validators: Validators | None, url: str, terms: RobotsTerms) -> dict[str, str]:
+    if validators is None or validators.url != url or validators.terms != terms.digest:
         return {}
     conditions = {"If-None-Match": validators.etag, "If-Modified-Since": validators.last_modified}
     return {name: value for name, value in conditions.items() if value}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from hashlib import sha256
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 RefusedBecause: TypeAlias = Literal[
     "malformed_url",
@@ -115,11 +118,14 @@ class Validators(msgspec.Struct, frozen=True):
         url: The URL whose answer carried them; they are sent to no other.
         etag: As it was sent, quotes and weakness included.
         last_modified: As it was sent.
+        terms: Digest of the site's terms at that time. They are part of what a page says of its use: under others
+            the page itself is needed again.
     """
 
     url: str
     etag: str = ""
     last_modified: str = ""
+    terms: str = ""
 
 
 class RobotsTerms(msgspec.Struct, frozen=True):
@@ -132,6 +138,11 @@ class RobotsTerms(msgspec.Struct, frozen=True):
 
     licenses: tuple[str, ...] = ()
     content_signals: dict[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """Tells these terms from others; empty where nothing is said."""
+        return sha256(_ENCODER.encode(self)).hexdigest()[:16] if self.licenses or self.content_signals else ""
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -203,6 +203,7 @@ class CrawlStore:
             "validators_url": validators.url,
             "etag": validators.etag,
             "last_modified": validators.last_modified,
+            "terms": validators.terms,
             "digest": settled.digest,
             "changed": settled.changed,
             "failed": settled.state == "failed",
@@ -298,14 +299,14 @@ def _run_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
 
 
 def _target(row: Any) -> Target:
-    url, original, authority, kind, depth, validators_url, etag, last_modified, digest, failures, visited_at = row
+    url, original, authority, kind, depth, *validators, digest, failures, visited_at = row
     return Target(
         url=url,
         original=original,
         authority=authority,
         kind=kind,
         depth=depth,
-        validators=Validators(validators_url, etag, last_modified) if validators_url else None,
+        validators=Validators(*validators) if validators[0] else None,
         digest=digest,
         failures=failures,
         visited_at=None if visited_at is None else instant(visited_at),

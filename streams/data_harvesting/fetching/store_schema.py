@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-_VERSION: Final = 1
+VERSION: Final = 2
+"""Of the tables. Those of another version are not read: what they knew is fetched anew."""
+
 _APPLICATION: Final = 0x6861_7276  # "harv"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -30,6 +32,7 @@ CREATE TABLE urls (
     validators_url TEXT NOT NULL DEFAULT '',
     etag           TEXT NOT NULL DEFAULT '',
     last_modified  TEXT NOT NULL DEFAULT '',
+    terms          TEXT NOT NULL DEFAULT '',
     digest         TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX urls_due ON urls (authority, next_at) WHERE next_at IS NOT NULL;
@@ -44,7 +47,7 @@ ADD: Final = """
 INSERT OR IGNORE INTO urls (url, original, authority, kind, depth, next_at, found_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 DUE: Final = """
-SELECT url, original, authority, kind, depth, validators_url, etag, last_modified, digest, failures, visited_at
+SELECT url, original, authority, kind, depth, validators_url, etag, last_modified, terms, digest, failures, visited_at
 FROM urls WHERE authority = ? AND next_at <= ? ORDER BY next_at LIMIT ?
 """
 NEXT: Final = "SELECT min(next_at) FROM urls WHERE authority = ? AND next_at IS NOT NULL"
@@ -55,7 +58,8 @@ SETTLE_VISIT: Final = """
 UPDATE urls SET
     state = :state, next_at = :next_at, reason = :reason, failures = 0, visited_at = :visited_at,
     changed_at = CASE WHEN :changed THEN :visited_at ELSE changed_at END,
-    validators_url = :validators_url, etag = :etag, last_modified = :last_modified, digest = :digest
+    validators_url = :validators_url, etag = :etag, last_modified = :last_modified, terms = :terms,
+    digest = :digest
 WHERE url = :url
 """
 RECALL_ROBOTS: Final = "SELECT origin, meaning, body, fetched_at, good_until, detail FROM robots WHERE origin = ?"
@@ -106,8 +110,8 @@ def open_store(path: Path) -> sqlite3.Connection:
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        elif (application, version) != (_APPLICATION, _VERSION):
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        elif (application, version) != (_APPLICATION, VERSION):
             raise StoreDamaged(path, "is not a frontier of this version")
         connection.commit()
     except BaseException as error:

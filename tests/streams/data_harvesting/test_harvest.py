@@ -19,6 +19,7 @@ from streams.data_harvesting import harvester
 from streams.data_harvesting.blueprint import BUSINESSES
 from streams.data_harvesting.datasets.current import Current
 from streams.data_harvesting.settings import DataHarvestingSettings
+from streams.sandbox.sites.site import SiteAnswer
 from streams.sandbox.sites.world import SITES
 from tests.streams.contexts import open_commons
 from tests.streams.data_harvesting.bench import Customer, Time, open_customer, open_instance
@@ -127,6 +128,28 @@ async def test_what_changes_becomes_a_version_and_what_does_not_is_asked_for_con
         log = sites.servers["market"].watch.log
         assert [each.is_conditional for each in log if each.path != "/robots.txt"][:2] == [False, True]
         assert sites.paths("market", robots=True).count("/robots.txt") == 1
+
+
+@pytest.mark.usefixtures("quick_sites")
+async def test_what_a_site_does_not_want_sold_any_more_is_not_in_the_next_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = Time()
+    name, settings = business("Grain Board")
+    async with (
+        open_sites(tmp_path, ["market"], now=time.now) as sites,
+        open_customer(tmp_path, settings, sites, now=time.now) as customer,
+    ):
+        market = sites.servers["market"].site
+        first, page = time.now(), market.page
+        monkeypatch.setattr(market, "page", lambda path, query, _, visits: page(path, query, first, visits))
+        assert (await customer.versions(name))[0]["sellable"]
+        signal = SiteAnswer(media_type="text/plain", body=b"User-agent: *\nContent-Signal: ai-train=no\n")
+        monkeypatch.setattr(market, "robots", lambda _: signal)
+        time.skip(25 * 3600)  # past the life of its robots.txt
+        (newest, before) = await customer.versions(name, 2)
+        assert newest["withheld"] == {"content_signal": before["records"]}
+        assert not newest["sellable"]
 
 
 @pytest.mark.usefixtures("quick_sites")

@@ -44,7 +44,7 @@ async def test_a_page_comes_with_all_that_is_needed_to_know_where_it_is_from(sit
     assert (page.media_type, page.charset, page.status, page.unchanged) == ("text/html", "utf-8", 200, False)
     assert page.final_url == f"{site.url}/p"
     assert page.headers["x-robots-tag"] == "noai"
-    assert page.validators == Validators(f"{site.url}/p", 'W/"7"', "Sun, 06 Nov 1994 08:49:37 GMT")
+    assert page.validators == Validators(f"{site.url}/p", 'W/"7"', "Sun, 06 Nov 1994 08:49:37 GMT", page.terms.digest)
     assert page.terms.licenses == ("https://a.com/l",)
     assert page.terms.content_signals == {"ai-train": "no"}
     assert site.paths == ["/robots.txt", "/p"]
@@ -66,6 +66,19 @@ async def test_validators_of_one_url_are_not_sent_to_another(site: Site, fetcher
     site.answers["/p"] = html()
     await fetcher.fetch(f"{site.url}/p", validators=Validators(f"{site.url}/other", '"7"'))
     assert "if-none-match" not in site.requests[-1].headers
+
+
+async def test_under_other_terms_of_its_site_a_page_is_read_anew(site: Site, fetcher: Fetcher, clock: Clock) -> None:
+    site.answers["/p"] = html(etag='"7"')
+    known = (await fetcher.fetch(f"{site.url}/p")).validators
+    await fetcher.fetch(f"{site.url}/p", validators=known)
+    assert site.requests[-1].headers["if-none-match"] == '"7"'
+    site.robots("User-agent: *\nContent-Signal: ai-train=no\n")
+    clock.advance(24 * 3600)
+    page = await fetcher.fetch(f"{site.url}/p", validators=known)
+    assert "if-none-match" not in site.requests[-1].headers
+    await fetcher.fetch(f"{site.url}/p", validators=page.validators)
+    assert site.requests[-1].headers["if-none-match"] == '"7"'
 
 
 async def test_a_304_that_was_not_asked_for_is_nonsense(site: Site, fetcher: Fetcher) -> None:

@@ -41,7 +41,7 @@ async def test_what_is_no_url_is_left_out(store: CrawlStore) -> None:
 
 async def test_a_visit_is_known_with_all_that_the_next_one_needs(store: CrawlStore, clock: Clock) -> None:
     await store.add([Link("http://a.com/")])
-    validators = Validators("http://a.com/", '"7"', "then")
+    validators = Validators("http://a.com/", '"7"', "then", "terms")
     later = clock.now() + timedelta(hours=1)
     await store.settle(
         Settled(
