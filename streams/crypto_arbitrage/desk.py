@@ -46,8 +46,9 @@ class VenueDesk(Common):
     Args:
         venue: The venue.
         state: What outlives it.
-        poll_s: How often best prices are asked for; longer while nobody watches or the venue fails.
-        depth_levels: How many levels of a book are asked for.
+        pace_ms: The least time between two calls; None for ccxt's own.
+        poll_s: How often best prices are asked for where no watcher says how often; longer while the venue fails.
+        depth_levels: How many levels of a book are asked for where no watcher says how many.
         now: The time, aware UTC.
         monotonic: Seconds for intervals.
         log: The desk's logger.
@@ -58,6 +59,7 @@ class VenueDesk(Common):
         venue: Venue,
         state: DeskState,
         *,
+        pace_ms: int | None,
         poll_s: float,
         depth_levels: int,
         now: Callable[[], datetime],
@@ -68,6 +70,7 @@ class VenueDesk(Common):
         self.inventory = state.inventory
         self.watchers = state.watchers
         self.clock = ClockOffset(venue.time_resolution_ms)
+        self.pace_ms = pace_ms
         self._poll_s = poll_s
         self._depth_levels = depth_levels
         self._now = now
@@ -86,11 +89,6 @@ class VenueDesk(Common):
     def markets(self) -> Mapping[str, Market]:
         """The venue's spot markets, by symbol."""
         return self._markets
-
-    @property
-    def depth_levels(self) -> int:
-        """How many levels of a book are asked for."""
-        return self._depth_levels
 
     async def start(self) -> None:
         """Connect, and learn markets, wallets, balances and the venue's time.
@@ -141,7 +139,7 @@ class VenueDesk(Common):
         task = self._asked.get(symbol)
         if task is None:
             task = self._asked[symbol] = asyncio.create_task(
-                self._venue.depth(symbol, self._depth_levels), name=f"depth {symbol}"
+                self._venue.depth(symbol, self.watchers.depth_levels(self._depth_levels)), name=f"depth {symbol}"
             )
             task.add_done_callback(lambda done: self._answered(symbol, done))
         # Whoever gives up does not take the answer from the others.
@@ -195,7 +193,7 @@ class VenueDesk(Common):
                     self._log.warning("venue.unavailable", reason=str(error))
                 if failed >= self._failures_to_start_anew:
                     raise
-            pause_s = min(self._poll_s * 2**failed, _LONGEST_PAUSE_S)
+            pause_s = min(self.watchers.poll_s(self._poll_s) * 2**failed, _LONGEST_PAUSE_S)
             await asyncio.sleep(max(pause_s - (self._monotonic() - began_s), pause_s / 4))
 
     def _take(self, books: list[OrderBook]) -> None:

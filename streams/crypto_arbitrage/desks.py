@@ -22,6 +22,17 @@ from streams.crypto_arbitrage.watchers import Watcher, Watchers
 from streams.stream import StreamContext
 
 
+class PaceDiffers(Exception):
+    """Others trade on the same account at another pace, and one account has one client."""
+
+    def __init__(self, venue: str, account: str, wanted_ms: int | None, kept_ms: int | None) -> None:
+        wanted, kept = (f"{pace} ms" if pace else "ccxt's own pace" for pace in (wanted_ms, kept_ms))
+        super().__init__(
+            f"rate_limits_ms: {wanted} for {venue}, while others trade on its account {account!r} at {kept}; "
+            "give all of them the same, or this one another account"
+        )
+
+
 class Desks:
     """Shares in the desks of an instance's venues.
 
@@ -48,6 +59,7 @@ class Desks:
 
         Raises:
             StartFailed: A venue cannot be reached; its cause says why.
+            PaceDiffers: Others trade on the account at another pace.
         """
         shares = (self._share_in(venue) for venue in self._context.settings.venues)
         failures = [each for each in await asyncio.gather(*shares, return_exceptions=True) if each is not None]
@@ -83,8 +95,11 @@ class Desks:
 
     def watch(self, venue: str, symbols: frozenset[str]) -> None:
         """Be told when prices of these markets change. Raises `CommonDown`."""
-        watchers = self.get(venue).watchers
-        self._watchers[venue] = (watchers, watchers.add(self._context.id, symbols, self._wake))
+        settings, watchers = self._context.settings, self.get(venue).watchers
+        self._watchers[venue] = (
+            watchers,
+            watchers.add(self._context.id, symbols, self._wake, settings.poll_s, settings.depth_levels),
+        )
 
     def changed(self) -> dict[str, set[str]]:
         """Return the markets whose prices changed since this was asked last, by venue."""
@@ -156,6 +171,7 @@ class Desks:
             return VenueDesk(
                 self._make_venue(access),
                 state,
+                pace_ms=pace_ms,
                 poll_s=settings.poll_s,
                 depth_levels=settings.depth_levels,
                 now=context.now,
@@ -163,9 +179,12 @@ class Desks:
                 log=structlog.get_logger("crypto_arbitrage.desk").bind(venue=venue),
             )
 
-        # What makes a desk another desk is in its key.
-        terms = f"{context.book}/{settings.account}/{pace_ms}/{settings.poll_s}/{settings.depth_levels}"
-        self._leases[venue] = await context.commons.lease(f"crypto_arbitrage/{venue}/{terms}", make)
+        # One account, one client and one inventory, however else the settings of those that share it differ.
+        key = f"crypto_arbitrage/{venue}/{context.book}/{settings.account}"
+        lease = self._leases[venue] = await context.commons.lease(key, make)
+        kept_ms = lease.get().pace_ms
+        if kept_ms != pace_ms:
+            raise PaceDiffers(venue, settings.account, pace_ms, kept_ms)
 
 
 def _shown(units: Mapping[str, int]) -> dict[str, str]:

@@ -45,9 +45,10 @@ class CryptoArbitrageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields
         pause_s: How long to rest after a trip.
         trips_per_transfer: After how many trips across venues both assets are moved back; each bears its share.
         transfer_fees: What a withdrawal costs, decimal text by asset, where the venue does not say.
-        depth_levels: How many levels of a book are asked for.
-        poll_s: How often best prices are asked for.
-        rate_limits_ms: The least time between two calls, by venue, where it is not ccxt's.
+        depth_levels: How many levels of a book are asked for; of those that share an account, the most counts.
+        poll_s: How often best prices are asked for; of those that share an account, the most often counts.
+        rate_limits_ms: The least time between two calls, by venue, where it is not ccxt's; the same for all that
+            share an account.
         account: Which account of the venues: names the secrets, `BINANCE_API_KEY` or `BINANCE_<ACCOUNT>_API_KEY`.
         identities: Assets that are trusted to be what their tickers say, besides those that ship.
 

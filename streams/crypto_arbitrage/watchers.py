@@ -11,11 +11,15 @@ class Watcher:
 
     Attributes:
         symbols: The markets that it wants to know about.
-        changed: Those that changed since it last looked.
+        poll_s: How often it wants best prices asked for.
+        depth_levels: How many levels of a book it wants.
+        changed: Those markets that changed since it last looked.
     """
 
-    def __init__(self, symbols: Iterable[str], wake: asyncio.Event) -> None:
+    def __init__(self, symbols: Iterable[str], wake: asyncio.Event, poll_s: float, depth_levels: int) -> None:
         self.symbols = frozenset(symbols)
+        self.poll_s = poll_s
+        self.depth_levels = depth_levels
         self.changed: set[str] = set()
         self._wake = wake
 
@@ -38,9 +42,9 @@ class Watchers:
     def __init__(self) -> None:
         self._watchers: dict[str, Watcher] = {}
 
-    def add(self, owner: str, symbols: Iterable[str], wake: asyncio.Event) -> Watcher:
+    def add(self, owner: str, symbols: Iterable[str], wake: asyncio.Event, poll_s: float, depth_levels: int) -> Watcher:
         """Begin to tell somebody; the event is set when there is news."""
-        watcher = self._watchers[owner] = Watcher(symbols, wake)
+        watcher = self._watchers[owner] = Watcher(symbols, wake, poll_s, depth_levels)
         return watcher
 
     def remove(self, owner: str) -> None:
@@ -50,6 +54,14 @@ class Watchers:
     def symbols(self) -> frozenset[str]:
         """Return every market that anybody watches."""
         return frozenset().union(*(watcher.symbols for watcher in self._watchers.values()))
+
+    def poll_s(self, otherwise: float) -> float:
+        """Return how often the most eager asks."""
+        return min((watcher.poll_s for watcher in self._watchers.values()), default=otherwise)
+
+    def depth_levels(self, otherwise: int) -> int:
+        """Return how much of a book the most curious wants."""
+        return max((watcher.depth_levels for watcher in self._watchers.values()), default=otherwise)
 
     def tell(self, symbols: set[str]) -> None:
         """Tell everybody what changed."""

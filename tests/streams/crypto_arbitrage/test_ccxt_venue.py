@@ -324,6 +324,7 @@ def _desk(world: World, name: str, state: DeskState) -> VenueDesk:
     return VenueDesk(
         world.venue(name),
         state,
+        pace_ms=None,
         poll_s=1.0,
         depth_levels=20,
         now=lambda: datetime.now(UTC),

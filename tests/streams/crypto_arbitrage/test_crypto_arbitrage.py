@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from streams.crypto_arbitrage.amounts import read_amount
+from streams.crypto_arbitrage.desks import PaceDiffers
 from streams.crypto_arbitrage.settings import CryptoArbitrageSettings
 from streams.crypto_arbitrage.stream import CryptoArbitrage, Halt, NoRoutes, Rearm
 from streams.crypto_arbitrage.switch import SWITCH_FILE
@@ -204,6 +205,20 @@ async def test_two_instances_never_spend_the_same_coins(floor: Floor) -> None:
     floor.calm()
     assert floor.kraken.account["BTC"] >= 0
     assert sum(order.amount for order in floor.kraken.sent) <= read_amount("0.0095")
+
+
+async def test_one_account_has_one_client_and_one_inventory_whatever_else_differs(floor: Floor) -> None:
+    first = await floor.start()
+    eager = msgspec.structs.replace(ACROSS, poll_s=0.005, depth_levels=50)
+    second = await floor.start(eager, number=2)
+    assert first._desks.get("binance") is second._desks.get("binance")
+    assert floor.binance.opened == 1
+    watchers = first._desks.get("binance").watchers
+    assert (watchers.poll_s(1.0), watchers.depth_levels(1)) == (0.005, 50)
+    await floor.kill(second)
+    assert (watchers.poll_s(1.0), watchers.depth_levels(1)) == (0.01, 20)
+    with pytest.raises(PaceDiffers, match="1500 ms for kraken, while others .* at ccxt's own pace"):
+        await floor.start(msgspec.structs.replace(ACROSS, rate_limits_ms={"kraken": 1500}), number=3)
 
 
 async def test_a_wrong_asset_is_left_out(floor: Floor) -> None:
