@@ -86,10 +86,14 @@ class Commons:
         return Lease(self, slot)
 
     async def release(self, slot: _Slot) -> None:
-        """Count one share less; end what nobody shares any more."""
+        """Count one share less; end what nobody shares any more.
+
+        The share is given back also where this is cancelled while it waits for its turn: the next one to give one
+        back ends what is shared.
+        """
+        slot.leases -= 1
         async with self._turn(slot.key):
-            slot.leases -= 1
-            if slot.leases == 0:
+            if slot.leases == 0 and self._slots.get(slot.key) is slot:
                 del self._slots[slot.key]
                 await self._remove(slot.child)
 

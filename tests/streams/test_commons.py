@@ -94,3 +94,16 @@ async def test_what_cannot_start_is_the_callers_failure_and_leaves_nothing(commo
         await commons.lease("well", lambda: Well(dry=True))
     lease = await commons.lease("well", Well)
     assert not lease.get().dry
+
+
+async def test_a_release_that_is_cancelled_while_it_waits_keeps_nothing_alive(commons: Commons) -> None:
+    first = await commons.lease("well/a", Well)
+    second = await commons.lease("well/a", Well)
+    well = first.get()
+    async with commons._turn("well/a"):
+        giving_back = asyncio.create_task(first.release())
+        await asyncio.sleep(0)
+        giving_back.cancel()
+        await asyncio.wait((giving_back,))
+    await second.release()
+    assert well.closed
