@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from config.errors import Fault
+from config.health_monitoring import HealthMonitoring, health_faults
 from config.names import Name
 
 Mode: TypeAlias = Literal["sandbox", "live"]
@@ -84,6 +85,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         log_max_bytes: Size at which `log/automate.jsonl` is rotated.
         instance_log_max_bytes: Size at which an instance's `instance.jsonl` is rotated.
         log_files_kept: Rotated files that are kept of each log.
+        health: How services and instances are looked at, and who is told.
         streams: The plan of each stream. A stream that is not named here does not run.
     """
 
@@ -102,6 +104,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 16 * 1024 * 1024
     instance_log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 1024 * 1024
     log_files_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    health: HealthMonitoring = HealthMonitoring()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
 
 
@@ -142,6 +145,12 @@ def at_rest(document: object) -> set[str]:
     if not isinstance(plans, dict):
         return set()
     return {name for name, plan in plans.items() if isinstance(plan, dict) and plan.get("count") == 0}
+
+
+def fleet_faults(fleet: Fleet) -> Iterator[Fault]:
+    """Yield what is wrong between values that are right each by itself."""
+    yield from port_faults(fleet)
+    yield from health_faults(fleet.health, "$.health")
 
 
 def port_faults(fleet: Fleet) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ import msgspec
 from config.agent_workflows import AgentWorkflows, repeated_names
 from config.cicd_automation import CicdAutomation
 from config.errors import Fault, UnknownSection
-from config.fleet import MULTIPLIERS, Fleet, at_rest, complete_fleet, default_fleet, port_faults
+from config.fleet import MULTIPLIERS, Fleet, at_rest, complete_fleet, default_fleet, fleet_faults
 from config.recovery import Recovery
 from config.repo_automation import RepoAutomation
 from config.unified_dashboard import UnifiedDashboard
@@ -101,7 +101,7 @@ SECTIONS: tuple[Section, ...] = (
         Fleet,
         default_fleet,
         complete=complete_fleet,
-        faults=port_faults,
+        faults=fleet_faults,
         known_keys=lambda document, streams: {"$.streams": streams.keys() | MULTIPLIERS.keys() | at_rest(document)},
     ),
 )
