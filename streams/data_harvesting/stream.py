@@ -273,7 +273,7 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
         self._lease = await context.commons.lease(FetchClient.KEY, lambda: FetchClient(context.now, context.monotonic))
         file = _FRONTIER.format(fingerprint=territory.fingerprint)
         await asyncio.to_thread(_remove_others, context.directory, file)
-        async with _open_store(context.directory / file, context.now) as store:
+        async with _open_store(context.directory / file, context.now, territory.policy.max_urls) as store:
             fetcher = WatchfulFetcher(self._lease.get, territory.policy, store, context.now, self._harvester.forget)
             crawl = self._crawl = Crawl(
                 fetcher,
@@ -321,8 +321,8 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
 
 
 @contextlib.asynccontextmanager
-async def _open_store(path: Path, now: Callable[[], datetime]) -> AsyncIterator[CrawlStore]:
-    store = CrawlStore(path, now)
+async def _open_store(path: Path, now: Callable[[], datetime], max_urls: int) -> AsyncIterator[CrawlStore]:
+    store = CrawlStore(path, now, max_urls)
     await store.open()
     try:
         yield store

@@ -76,8 +76,8 @@ class Crawl:
 
     Attributes:
         counts: What happened since the start, for the funnel: `fetched`, of those `changed` and `unchanged`;
-            `gone`; `refused.<reason>`; `failed.<reason>`; `visit_failed`; `found`, URLs that were new;
-            `too_deep`, links past the policy's depth.
+            `gone`; `refused.<reason>`, by `no_room` the links that the frontier had no room for; `failed.<reason>`;
+            `visit_failed`; `found`, URLs that were new; `too_deep`, links past the policy's depth.
         last_error: What a visitor raised last.
     """
 
@@ -233,6 +233,8 @@ class Crawl:
         self.counts["changed" if changed else "unchanged"] += 1
         # The links first: were it the other way round, a kill in between would lose them.
         found = await self._store.add(self._deeper(target, visited.links)) if visited.links else {}
+        if self._store.turned_away:
+            self.counts["refused.no_room"] = self._store.turned_away
         self.counts["found"] += sum(found.values())
         after_s = self._revisit_after_s if visited.revisit_after_s is None else visited.revisit_after_s
         validators = page.validators

@@ -41,6 +41,8 @@ class FetchPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         max_redirects: Redirects that are followed, each under all rules.
         max_url_length: Longest URL, characters.
         max_depth: Links from a seed.
+        max_urls: URLs that an instance remembers. Past it those found longest ago make room, so that a site with a
+            page for every day until the end of time fills no disk.
 
     Raises:
         ValueError: A value makes no sense; says which, and what would.
@@ -65,6 +67,7 @@ class FetchPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     max_redirects: int = 5
     max_url_length: int = 2048
     max_depth: int = 5
+    max_urls: int = 50_000
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.product_token):
@@ -83,6 +86,7 @@ class FetchPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         self._within("max_redirects", 0, 20)
         self._within("max_url_length", 64, 16 * 1024)
         self._within("max_depth", 0, 1000)
+        self._within("max_urls", 1000, 10_000_000)
         try:
             self.reach()
         except ReachError as error:

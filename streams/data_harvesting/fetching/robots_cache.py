@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -31,6 +32,7 @@ _LEAST_AGE: Final = timedelta(minutes=5)
 _UNREACHABLE_AGE: Final = timedelta(minutes=10)
 _MAX_REDIRECTS: Final = 5
 _MAX_ORIGINS: Final = 2000
+_MAX_KEPT_BYTES: Final = 16 * 1024 * 1024
 _MAX_AGE_OF: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE | re.ASCII)
 
 
@@ -62,7 +64,7 @@ class HostMemory(Protocol):
     """What an instance remembers about hosts, beyond the life of its process."""
 
     async def recall_robots(self, origin: str) -> RobotsRecord | None:
-        """Return the robots.txt of an origin, however old."""
+        """Return the robots.txt of an origin, as long as it holds and perhaps longer."""
         ...
 
     async def keep_robots(self, record: RobotsRecord) -> None:
@@ -87,7 +89,7 @@ class RobotsCache:
         self._now = now
         self._records: dict[str, RobotsRecord] = {}
         self._parsed: dict[tuple[str, str], Robots] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # those that someone waits for
 
     async def of(self, address: Address, policy: FetchPolicy, memory: HostMemory) -> tuple[Robots, RobotsRecord]:
         """Return the rules for an address; fetch them where none are kept that are fresh.
@@ -101,7 +103,8 @@ class RobotsCache:
         record, robots = self._records.get(origin), self._parsed.get(key)
         if record is not None and robots is not None and record.is_fresh(self._now()):
             return robots, record
-        async with self._turns.setdefault(origin, asyncio.Lock()):
+        turn = self._turns.setdefault(origin, asyncio.Lock())
+        async with turn:
             record = self._records.get(origin)
             is_new = record is None or not record.is_fresh(self._now())
             if record is None or is_new:
@@ -119,7 +122,8 @@ class RobotsCache:
         if kept is None or not kept.is_fresh(self._now()):
             kept = await self._fetched(origin, policy)
             await memory.keep_robots(kept)
-        if len(self._records) >= _MAX_ORIGINS:
+        kept_bytes = sum(len(record.body) for record in self._records.values())
+        if len(self._records) >= _MAX_ORIGINS or kept_bytes + len(kept.body) > _MAX_KEPT_BYTES:
             self._forget()
         self._records[origin] = kept
         for key in [key for key in self._parsed if key[0] == origin]:
@@ -185,9 +189,8 @@ class RobotsCache:
     def _forget(self) -> None:
         now = self._now()
         stale = [origin for origin, record in self._records.items() if not record.is_fresh(now)]
-        for origin in stale or list(self._records)[: _MAX_ORIGINS // 2]:
+        for origin in stale or list(self._records)[: (len(self._records) + 1) // 2]:
             del self._records[origin]
-            self._turns.pop(origin, None)
         self._parsed = {key: robots for key, robots in self._parsed.items() if key[0] in self._records}
 
 

@@ -9,6 +9,8 @@ from typing import Final
 
 _MAX_HOSTS: Final = 10_000
 _DOUBLINGS: Final = 20
+_ERRORS_KEPT_S: Final = 3_600.0
+"""How long after its pause a host's errors count: a site may redirect to any number of hosts that do not exist."""
 
 
 class HostWaits(Exception):
@@ -127,7 +129,9 @@ class HostSchedule:
     def _forget(self) -> None:
         now = self._monotonic()
         idle = [
-            name for name, host in self._hosts.items() if not host.users and host.ready_at <= now and not host.errors
+            name
+            for name, host in self._hosts.items()
+            if not host.users and host.ready_at + (_ERRORS_KEPT_S if host.errors else 0.0) <= now
         ]
         for name in idle:
             del self._hosts[name]

@@ -18,6 +18,7 @@ import msgspec
 
 from streams.data_harvesting.fetching import store_schema
 from streams.data_harvesting.fetching.outcome import Validators
+from streams.data_harvesting.fetching.policy import FetchPolicy
 from streams.data_harvesting.fetching.robots_cache import RobotsRecord
 from streams.data_harvesting.fetching.store_schema import instant, microseconds
 from streams.data_harvesting.fetching.urls import UrlError, authority_of, canonical_url
@@ -25,6 +26,8 @@ from streams.data_harvesting.fetching.urls import UrlError, authority_of, canoni
 R = TypeVar("R")
 
 _KNOWN: Final = 8192
+_ROOM: Final = 20
+"""A frontier that is full forgets this part of itself at a time, 1 in 20: finding out what takes a moment."""
 
 State: TypeAlias = Literal["due", "visited", "failed", "refused", "gone"]
 """What became of the last try; `due` before the first."""
@@ -103,11 +106,18 @@ class CrawlStore:
     Args:
         path: The file; made where it is missing, 0600.
         now: The time, aware UTC.
+        max_urls: How many URLs are remembered.
+
+    Attributes:
+        turned_away: URLs that found no room, since the start.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime], max_urls: int = FetchPolicy().max_urls) -> None:
+        self.turned_away = 0
         self._path = path
         self._now = now
+        self._max_urls = max_urls
+        self._count = 0
         self._connection: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()
         self._waiting: list[_Job] = []
@@ -123,6 +133,7 @@ class CrawlStore:
             OSError: Its directory cannot be written.
         """
         self._connection = await self._in_thread(lambda: store_schema.open_store(self._path))
+        (self._count,) = await self._read("SELECT count(*) FROM urls", lambda row: int(row[0]))
         self._authorities = set(await self._read("SELECT DISTINCT authority FROM urls", lambda row: str(row[0])))
 
     async def close(self) -> None:
@@ -135,6 +146,8 @@ class CrawlStore:
     async def add(self, links: Iterable[Link]) -> dict[str, int]:
         """Note URLs that are not known yet, due at once. Return how many are new, by authority.
 
+        Where there is no room for them, those found longest ago are forgotten; where all of these are yet to be
+        visited, the new ones are left out, but for seeds.
         Those that are not http(s) URLs are left out: whoever takes links from pages has counted them.
         """
         rows: dict[str, tuple[Any, ...]] = {}
@@ -151,17 +164,28 @@ class CrawlStore:
         if not rows:
             return {}
         new: Counter[str] = Counter()
+        left_out: list[str] = []
+        forgotten = 0
 
         def write(connection: sqlite3.Connection) -> None:
-            for row in rows.values():
-                if connection.execute(store_schema.ADD, row).rowcount:
+            nonlocal forgotten
+            room = self._max_urls - self._count
+            if room < len(rows):
+                at_least = max(len(rows) - room, self._max_urls // _ROOM)
+                forgotten = connection.execute(store_schema.FORGET, (at_least,)).rowcount
+            for url, row in rows.items():
+                if row[4] and new.total() >= room + forgotten:
+                    left_out.append(url)
+                elif connection.execute(store_schema.ADD, row).rowcount:
                     new[row[2]] += 1
 
         await self._write(write)
+        self._count += new.total() - forgotten
+        self.turned_away += len(left_out)
         self._authorities.update(new)
-        if len(self._known) + len(rows) > _KNOWN:
+        if forgotten or len(self._known) + len(rows) > _KNOWN:
             self._known.clear()
-        self._known.update(rows)
+        self._known.update(rows.keys() - left_out)
         return dict(new)
 
     async def due(self, authority: str, limit: int, *, skip: Collection[str] = ()) -> list[Target]:
@@ -216,7 +240,7 @@ class CrawlStore:
         return dict(await self._read("SELECT state, count(*) FROM urls GROUP BY state", lambda row: (row[0], row[1])))
 
     async def recall_robots(self, origin: str) -> RobotsRecord | None:
-        """Return the robots.txt of an origin, however old."""
+        """Return the robots.txt of an origin, as long as it holds and perhaps longer."""
         found = await self._read(store_schema.RECALL_ROBOTS, _robots, (origin,))
         return found[0] if found else None
 
@@ -224,12 +248,11 @@ class CrawlStore:
         """Keep a robots.txt in place of the one before."""
         times = (microseconds(record.fetched_at), microseconds(record.good_until))
         row = (record.origin, record.meaning, record.body, *times, record.detail)
-        await self._write(lambda connection: connection.execute(store_schema.KEEP_ROBOTS, row))
+        await self._keep(store_schema.KEEP_ROBOTS, row, store_schema.FORGET_ROBOTS)
 
     async def keep_pause(self, authority: str, until: datetime) -> None:
         """Keep when a host may be asked again."""
-        row = (authority, microseconds(until))
-        await self._write(lambda connection: connection.execute(store_schema.KEEP_PAUSE, row))
+        await self._keep(store_schema.KEEP_PAUSE, (authority, microseconds(until)), store_schema.FORGET_PAUSES)
 
     async def pauses(self) -> dict[str, datetime]:
         """Return which hosts are not to be asked before when; only what is not over."""
@@ -239,6 +262,16 @@ class CrawlStore:
             (microseconds(self._now()),),
         )
         return dict(rows)
+
+    async def _keep(self, statement: str, row: tuple[Any, ...], forget: str) -> None:
+        """Write a row, and make room: redirects lead to any number of hosts, and what is over is of no use."""
+        now = microseconds(self._now())
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(forget, (now,))
+            connection.execute(statement, row)
+
+        await self._write(write)
 
     async def _read(self, query: str, make: Callable[[Any], R], parameters: tuple[Any, ...] = ()) -> list[R]:
         return await self._with_connection(

@@ -46,6 +46,12 @@ CREATE TABLE pauses (authority TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT
 ADD: Final = """
 INSERT OR IGNORE INTO urls (url, original, authority, kind, depth, next_at, found_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+# What is not to be visited any more first; never what nobody has visited yet, nor a seed.
+FORGET: Final = """
+DELETE FROM urls WHERE url IN (
+    SELECT url FROM urls WHERE depth > 0 AND state <> 'due' ORDER BY state IN ('gone', 'refused') DESC, found_at LIMIT ?
+)
+"""
 DUE: Final = """
 SELECT url, original, authority, kind, depth, validators_url, etag, last_modified, terms, digest, failures, visited_at
 FROM urls WHERE authority = ? AND next_at <= ? ORDER BY next_at LIMIT ?
@@ -64,7 +70,9 @@ WHERE url = :url
 """
 RECALL_ROBOTS: Final = "SELECT origin, meaning, body, fetched_at, good_until, detail FROM robots WHERE origin = ?"
 KEEP_ROBOTS: Final = "INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?, ?, ?)"
+FORGET_ROBOTS: Final = "DELETE FROM robots WHERE good_until <= ?"
 KEEP_PAUSE: Final = "INSERT OR REPLACE INTO pauses VALUES (?, ?)"
+FORGET_PAUSES: Final = "DELETE FROM pauses WHERE until <= ?"
 
 
 class StoreBusy(Exception):

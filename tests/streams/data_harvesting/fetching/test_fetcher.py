@@ -225,6 +225,19 @@ async def test_many_fetches_ask_for_robots_txt_once(site: Site, fetcher_for: Cal
     assert site.count("/robots.txt") == 1
 
 
+async def test_what_is_kept_of_robots_txt_is_bounded(
+    site: Site, fetcher_for: Callable[..., Fetcher], client: FetchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.data_harvesting.fetching.robots_cache._MAX_KEPT_BYTES", 5_000)
+    async with serving() as second, serving() as third:
+        for each in (site, second, third):
+            each.robots("#" * 2_000)
+            each.answers["/p"] = html()
+            await fetcher_for(each).fetch(f"{each.url}/p")
+        assert sum(len(record.body) for record in client.robots._records.values()) <= 5_000
+    assert not client.robots._turns
+
+
 async def test_what_is_remembered_of_robots_txt_is_not_asked_for_after_a_restart(
     site: Site, fetcher: Fetcher, clock: Clock, memory: Memory
 ) -> None:

@@ -118,12 +118,17 @@ def test_who_is_cancelled_while_waiting_leaves_the_queue_moving() -> None:
     assert run_virtual(scene) == [5]
 
 
-def test_memory_is_bounded_over_any_number_of_hosts() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_memory_is_bounded_over_any_number_of_hosts(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    monkeypatch.setattr("streams.data_harvesting.fetching.schedule._MAX_HOSTS", 100)
+
     async def scene() -> int:
         schedule = schedule_here()
-        for number in range(20_005):
+        for number in range(1_005):
             async with schedule.turn(f"h{number}:80", concurrency=1, delay_s=0, patience_s=0):
-                pass
+                await asyncio.sleep(60)
+                if fails:
+                    schedule.failed(f"h{number}:80", first_s=5, most_s=60)
         return len(schedule._hosts)
 
-    assert run_virtual(scene) <= 10_001
+    assert run_virtual(scene) <= 101

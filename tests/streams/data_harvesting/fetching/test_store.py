@@ -163,3 +163,48 @@ async def test_a_full_disk_is_told_to_who_writes_and_what_was_written_stays(stor
     with pytest.raises(sqlite3.OperationalError, match="full"):
         await store.add([Link(f"http://a.com/{'x' * 500}{number}") for number in range(100)])
     assert [target.url for target in await store.due("a.com:80", 500)] == ["http://a.com/kept"]
+
+
+async def test_what_is_over_of_hosts_makes_room(store: CrawlStore, clock: Clock) -> None:
+    for number in range(5):
+        good_until = clock.now() + timedelta(hours=1)
+        origin = f"http://h{number}.com:80"
+        await store.keep_robots(RobotsRecord(origin, "rules", b"x", clock.now(), good_until))
+        await store.keep_pause(f"h{number}.com:80", good_until)
+        clock.advance(3600)
+    assert [await store.recall_robots(f"http://h{number}.com:80") is not None for number in range(5)] == [False] * 4 + [
+        True
+    ]
+    connection = store._opened()
+    assert connection.execute("SELECT count(*) FROM pauses").fetchone() == (1,)
+
+
+async def test_a_full_frontier_forgets_what_it_found_first_and_never_a_seed(store_path: Path, clock: Clock) -> None:
+    store = CrawlStore(store_path, clock.now, max_urls=40)
+    await store.open()
+    await store.add([Link("http://a.com/")])
+    for page in range(100):
+        clock.advance(60)
+        url = f"http://a.com/{page}"
+        assert await store.add([Link(url, depth=1)]) == {"a.com:80": 1}
+        next_at = clock.now() + timedelta(days=7)
+        await store.settle(Settled(url=url, state="visited", next_at=next_at, visited_at=clock.now()))
+        assert sum((await store.counts()).values()) <= 40
+    due = await store.due("a.com:80", 10)
+    assert [target.url for target in due] == ["http://a.com/"]
+    assert await store.add([Link("http://a.com/99", depth=1)]) == {}  # found last, remembered
+    assert await store.add([Link("http://a.com/0", depth=1)]) == {"a.com:80": 1}
+    assert store.turned_away == 0
+    await store.close()
+
+
+async def test_a_frontier_that_is_full_of_what_is_yet_to_be_visited_takes_no_more(
+    store_path: Path, clock: Clock
+) -> None:
+    for begin, turned_away in ((0, 10), (50, 50)):  # the second time with what is in the file
+        store = CrawlStore(store_path, clock.now, max_urls=40)
+        await store.open()
+        await store.add(Link(f"http://a.com/{number}", depth=3) for number in range(begin, begin + 50))
+        assert sum((await store.counts()).values()) == 40
+        assert store.turned_away == turned_away
+        await store.close()
