@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "run:run",
         "status": "system:status",
         "ping": "system:ping",
+        "top": "top:top",
         "tree": "system:tree",
         "logs": "watching:logs",
         "events": "watching:events",
@@ -46,6 +47,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Money": {
         "ledger": "ledger:ledger",
+        "report": "report:report",
     },
     "Everything else": {
         "config": "configuration:config",
