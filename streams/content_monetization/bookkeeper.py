@@ -112,7 +112,6 @@ class Bookkeeper:
             self._log.entered(statement, receipt.id)
             self._to_flush.set()
             self.counts["booked"] += not receipt.replayed
-        await self._log.tidy()
 
     async def _flush_all(self) -> None:
         while True:
@@ -121,6 +120,8 @@ class Bookkeeper:
             self._to_flush.clear()
             try:
                 await self._log.flush()
+                # Here, for a ledger that does not answer holds up the booking, and the journal goes on growing.
+                await self._log.tidy()
             except NotStored as error:
                 self._logger.warning("deliveries.not_stored", reason=str(error), retry_in_s=_RETRY_AFTER_S)
                 await asyncio.sleep(_RETRY_AFTER_S)

@@ -195,7 +195,9 @@ class ContractAccount:
             if now < ends:
                 continue
             # A contract that ends within a period owes the part of it that has passed.
-            passed, length = _microseconds(ends - period.starts), _microseconds(period.ends - period.starts)
+            # Ended by a clock that had gone back behind its beginning, it owes nothing: never less than that.
+            passed = max(_microseconds(ends - period.starts), 0)
+            length = _microseconds(period.ends - period.starts)
             return self._statement(
                 journal,
                 terms_digest=period.terms,

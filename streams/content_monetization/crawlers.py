@@ -27,13 +27,18 @@ OWN_AGENT: Final = "automate-everything"
 """What the daemon's own HTTP client calls itself."""
 
 
-@lru_cache(maxsize=_KEPT)
 def is_bot(user_agent: str) -> bool:
     """Return whether a header is a crawler's, a tool's, or none that browsers send.
 
     What cannot be told counts as a bot: a reader who is not billed is a smaller harm than a bot who is.
     """
-    if len(user_agent) > _MAX_CHARS or _BROWSER.match(user_agent) is None or _TOOLS.search(user_agent):
+    # Not remembered: whoever sends long names would fill the memory with them.
+    return len(user_agent) > _MAX_CHARS or _is_known_as_bot(user_agent)
+
+
+@lru_cache(maxsize=_KEPT)
+def _is_known_as_bot(user_agent: str) -> bool:
+    if _BROWSER.match(user_agent) is None or _TOOLS.search(user_agent):
         return True
     return any(pattern.search(user_agent) for pattern in crawler_patterns())
 

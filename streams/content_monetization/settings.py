@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from streams.content_monetization.article import writable
 from streams.content_monetization.contract import SponsorContract, check_money
 from streams.metering.plan import Plan, PlanName, check_plans
 from streams.money import AmountError, UnknownAssetError, asset_of, parse_amount
@@ -90,6 +91,9 @@ class ContentMonetizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fi
             asset_of(self.asset)
         except UnknownAssetError as error:
             raise ValueError(f"asset: {error}") from None
+        for field, text in (("title", self.title), ("tagline", self.tagline), ("author", self.author)):
+            if writable(text) != text:
+                raise ValueError(f"{field}: has a control character, which no feed can hold; leave it out")
         self._check_contracts()
         check_plans(self.plans, self.default_plan, self.asset)
         for field, amount in (("article_price", self.article_price), ("what_if_cpm", self.what_if_cpm)):

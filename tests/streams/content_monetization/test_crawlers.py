@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.content_monetization import crawlers
 from streams.content_monetization.ad_token import ForgedToken, TokenMint, derived, instance_secret
 from streams.content_monetization.crawlers import crawler_patterns, is_bot
 from streams.content_monetization.visitor import Doorkeeper
@@ -59,6 +60,12 @@ def test_crawlers_tools_and_whatever_is_no_browser_are_bots(agent: str) -> None:
 )
 def test_browsers_are_not(agent: str) -> None:
     assert not is_bot(agent)
+
+
+def test_long_names_are_bots_and_are_not_remembered() -> None:
+    before = crawlers._is_known_as_bot.cache_info().currsize
+    assert is_bot("Mozilla/5.0 Gecko " + "x" * 60_000)
+    assert crawlers._is_known_as_bot.cache_info().currsize == before
 
 
 def test_only_the_patterns_of_crawlers_are_compiled() -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from streams.content_monetization import delivery_log
+from streams.content_monetization.bookkeeper import Bookkeeper
 from streams.content_monetization.delivery_events import Delivered, Event
 from streams.content_monetization.delivery_journal import JournalDamaged, append_events, read_events
 from streams.content_monetization.delivery_log import DeliveryLog, NotStored
@@ -157,6 +159,36 @@ async def test_a_large_journal_is_written_anew_and_says_the_same(
     assert again.name == log.name
     assert again.spent(delivered(7).nonce) is not None
     assert path.stat().st_size < before[0]
+
+
+async def test_a_ledger_that_does_not_answer_lets_no_journal_grow_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        async def ask(self, booking: Any, timeout_s: float) -> Any:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(delivery_log, "COMPACT_BYTES", 1000)
+    monkeypatch.setattr("streams.content_monetization.bookkeeper.FLUSH_AFTER_S", 0.0)
+    path = tmp_path / "journal"
+    log = await opened(path)
+    keeper = Bookkeeper(log, Silent(), "paper", "s", "i", structlog.get_logger(), 0.001, 0.01, lambda: None)  # type: ignore[arg-type]
+    running = asyncio.create_task(keeper.run())
+    for number in range(300):
+        log.deliver(delivered(number))
+    keeper.stir()
+    while not log.unbooked():
+        await asyncio.sleep(0.005)
+    for number in range(300, 400):
+        log.deliver(delivered(number))
+        keeper.stir()
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        while any(isinstance(event, Delivered) for event in await asyncio.to_thread(read_events, path)):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait((running,))
+    assert log.account("acme").views == 400
 
 
 async def test_tokens_are_forgotten_when_they_could_not_count_any_more(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from tests.streams.content_monetization.sites import NOW, contract, settings
     ("change", "reason"),
     [
         ({"asset": "XYZ"}, "asset: "),
+        ({"title": "Bread\x0b and \x00 butter"}, "title: "),
+        ({"tagline": "\x01"}, "tagline: "),
+        ({"author": "Anna\x1b"}, "author: "),
         ({"article_price": "-1"}, "article_price: "),
         ({"article_price": "0.0000001"}, "article_price: "),
         ({"what_if_cpm": "many"}, "what_if_cpm: "),

@@ -155,6 +155,17 @@ def test_a_period_that_is_cut_short_owes_its_share() -> None:
     assert (statement.milli, statement.units, statement.carried_out_milli) == (1_000_000_333, 1_000_000, 333)
 
 
+def test_a_period_ended_by_a_clock_that_went_back_behind_its_beginning_owes_nothing() -> None:
+    account = ContractAccount(terms("fixed", 3_000_000, period="hour"))
+    account.apply(view(1, account, STARTS + timedelta(hours=2, minutes=1)))
+    account.apply(Ended("acme", STARTS + timedelta(minutes=59)))
+    statement = account.next_statement("j", STARTS + timedelta(hours=3))
+    assert statement is not None
+    assert (statement.milli, statement.units) == (0, 0)
+    account.apply(Stated(statement))
+    assert not account.has_open
+
+
 def test_a_period_in_which_nobody_saw_it_is_not_owed() -> None:
     account = ContractAccount(terms("fixed", period="hour"))
     account.apply(view(1, account))
