@@ -24,6 +24,9 @@ RawValue: TypeAlias = "str | datetime | list[str] | None"
 
 _MAX_TEXT: Final = 4_000
 _MAX_LIST: Final = 50
+_MAX_SEARCHED: Final = 16_000
+"""Longest text that an expression is looked for in. While it is, no other thread of the process runs."""
+
 _MAX_PATTERN: Final = 300
 _SPACE: Final = re.compile(r"\s+")
 _TRUE: Final = frozenset({"true", "yes", "1", "on", "available", "open"})
@@ -61,7 +64,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         select: On a page: the CSS selector of the element, within the record's own; empty for the record's own.
             In a feed: the part of the entry, `title` for example.
         attribute: The attribute that is read instead of the element's text.
-        extract: A regular expression whose first group is the value; empty for all of it.
+        extract: A regular expression whose first group is the value; empty for all of it. It is looked for in texts of
+            strangers, up to 16,000 characters: repetitions in repetitions, `(a+)+`, can take for ever there.
         required: Whether a record without it is rejected.
         pattern: A regular expression that the whole value must match; for texts and URLs.
         minimum: The least that it may be, written as in a dataset; for numbers, dates and times.
@@ -138,6 +142,10 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(raw, str):
             text = _clean(raw)
             if self.extract and text:
+                if len(text) > _MAX_SEARCHED:
+                    raise ValueRefused(
+                        "too_long", f"more than {_MAX_SEARCHED} characters to look for {self.extract} in"
+                    )
                 match = re.search(self.extract, text)
                 text = _clean(match.group(1) or "") if match is not None else ""
             return text or None

@@ -29,6 +29,8 @@ _MAX_RECORDS_PER_PAGE: Final = 2_000
 _MAX_LINKS_PER_PAGE: Final = 1_000
 _MAX_SAMPLES: Final = 5
 _TAIL_BYTES: Final = 2_048
+_MAX_FOLLOWED: Final = 2_048
+"""Longest address that is matched with a recipe's expressions, which are its operator's, on links, which are not."""
 
 
 class FoundLink(msgspec.Struct, frozen=True):
@@ -243,7 +245,13 @@ class _Reader:
 
     def _find(self, link: str | None, role: Role = "page") -> None:
         url = _canonical(link)
-        if link is None or url is None or url in self._links or len(self._links) >= _MAX_LINKS_PER_PAGE:
+        if (
+            link is None
+            or url is None
+            or len(url) > _MAX_FOLLOWED
+            or url in self._links
+            or len(self._links) >= _MAX_LINKS_PER_PAGE
+        ):
             return
         if authority_of(url) not in self._authorities:
             return

@@ -79,6 +79,40 @@ class KeyDesk:
         await self._keys.revoke(key_id)
 
 
+class SellsAtDesk:
+    """What makes a stream one that sells by key (`SellsByKey`): it has a desk.
+
+    Attributes:
+        desk: The instance's desk; set by the stream's constructor.
+    """
+
+    desk: KeyDesk
+
+    async def create_key(
+        self,
+        *,
+        plan: str | None = None,
+        quota: int | None = None,
+        rate: float | None = None,
+        credit: str | None = None,
+        label: str = "",
+        book: BookName | None = None,
+        own: bool = False,
+    ) -> NewKey:
+        """Make a key; see `SellsByKey`."""
+        return await self.desk.create_key(
+            plan=plan, quota=quota, rate=rate, credit=credit, label=label, book=book, own=own
+        )
+
+    def list_keys(self) -> tuple[KeyInfo, ...]:
+        """Return all keys, oldest first; those in force and those revoked."""
+        return self.desk.list_keys()
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Put a key out of force for ever; see `SellsByKey`."""
+        await self.desk.revoke_key(key_id)
+
+
 def _rate(plan: Plan, rate: float | None) -> float:
     if rate is None:
         return plan.rate_per_s

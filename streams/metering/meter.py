@@ -270,8 +270,11 @@ class Meter:
             self._counts[f"failed_{response.status}"] += 1
             return None
         limit_bytes = self._limits.max_proof_bytes
+        # What cannot fit is not even tried: encoding copies the body, and tens of megabytes would stop the event loop.
+        if response.delivery is not None and len(response.body) > limit_bytes:
+            proof = without_body(proof)
         artefact = encode_proof(proof)
-        if len(artefact) > limit_bytes and response.delivery is not None:
+        if response.delivery is not None and len(artefact) > limit_bytes:
             proof = without_body(proof)
             artefact = encode_proof(proof)
         if len(artefact) > limit_bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -121,3 +122,13 @@ def test_whatever_a_page_says_is_read_or_refused(text: str) -> None:
     for field in (Field(), Field("integer"), Field("decimal", comma=True), Field("date"), Field("time"), Field("url")):
         with suppress(ValueRefused):
             assert field.read(text) is not None
+
+
+def test_an_expression_is_not_looked_for_in_a_text_without_end() -> None:
+    field = Field(extract=r"(\d+)\D*$")
+    assert field.read("7" + "x" * 2_000) == "7"
+    started = time.perf_counter()
+    with pytest.raises(ValueRefused) as caught:
+        field.read("7" * 1_000_000 + "x1x")
+    assert caught.value.code == "too_long"
+    assert time.perf_counter() - started < 5

@@ -118,7 +118,7 @@ def test_links_are_followed_by_pattern_on_the_recipes_hosts_only() -> None:
     after = (
         '<a href="?page=2">2</a><a href="/goods/7?utm_source=x">7</a><a href="/cart">no</a>'
         '<a href="http://other.example/goods/1">no</a><a href="javascript:alert(1)">no</a>'
-        '<a rel="nofollow" href="/goods/8">no</a>'
+        f'<a rel="nofollow" href="/goods/8">no</a><a href="/goods/{"9" * 3_000}">no</a>'
     )
     reading = read(html(row("a"), after=after))
     assert [(link.url, link.role) for link in reading.links] == [

@@ -63,6 +63,21 @@ async def test_a_large_body_is_proven_by_its_name_and_digest(tmp_path: Path) -> 
         assert (proof.delivery.what, proof.delivery.size_bytes) == ("datasets/events/1.jsonl", len(LARGE))
 
 
+async def test_a_large_body_is_not_copied_to_find_out_that_it_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+
+    def encode(proof: Proof) -> bytes:
+        encoded.append(len(proof.response.body))
+        return encode_proof(proof)
+
+    monkeypatch.setattr("streams.metering.meter.encode_proof", encode)
+    async with open_shop(tmp_path) as shop:
+        await download(shop, await shop.account(), Shelf())
+    assert encoded == [0]
+
+
 async def test_a_small_body_is_its_own_proof(tmp_path: Path) -> None:
     async with open_shop(tmp_path) as shop:
         account = await shop.account()
