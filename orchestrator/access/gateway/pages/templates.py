@@ -30,7 +30,8 @@ class Templates:
         style = (_FOLDER / "plain.css").read_text()
         # The login may refer to nothing, because nothing else is served to a stranger: its style stands in it, and
         # the policy names that very style.
-        self._policy = CONTENT_POLICY + b"; style-src 'self' 'sha256-%s'" % b64encode(sha256(style.encode()).digest())
+        digest = b64encode(sha256(style.encode()).digest())
+        self._policy = CONTENT_POLICY + b"; style-src 'self' 'sha256-%s'; img-src 'self' data:" % digest
         self._environment = Environment(
             loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, auto_reload=False
         )
