@@ -23,7 +23,7 @@ AT_START = MappingProxyType(
             "log_files_kept",
         ),
         "recovery": ("max_retries", "retry_window", "retry_delay"),
-        "unified_dashboard": ("services", "auto_restart", "revenue_tracking"),
+        "unified_dashboard": ("monitoring_enabled", "services", "auto_restart", "revenue_tracking"),
     }
 )
 """What is read once, when the daemon starts. All else that this version uses is in force as soon as it is stored;

@@ -47,6 +47,10 @@ class Services:
         self._supervisors.append(ref)
         return ref
 
+    def refs(self) -> dict[str, ActorRef[Any]]:
+        """Return the references of all that were started, by name."""
+        return {_name_of(ref): ref for ref in (*self._actors, *self._supervisors)}
+
     async def count(self) -> ServiceCount:
         """Return how many run, of all that were started."""
         services = await self.look()

@@ -12,6 +12,7 @@
 │   └── api_services-001 …
 ├── sandbox             gives every instance its visitors
 ├── revenue_dashboard   reports of what was earned, on schedule and on demand
+├── health_monitor      looks at everything above and below, and tells people what is wrong
 ├── gateway             the control socket's methods over HTTP, with events, metrics and pages
 ├── control             the control socket: who is answered there finds everything else
 └── pulse               feeds systemd's watchdog
@@ -42,6 +43,7 @@ from orchestrator.access.gateway.sessions import Sessions
 from orchestrator.access.gateway.whereabouts import Whereabouts
 from orchestrator.access.methods.configuration import register_config
 from orchestrator.access.methods.fleet import register_fleet
+from orchestrator.access.methods.health import register_health
 from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
 from orchestrator.access.methods.revenue import register_revenue
@@ -52,6 +54,10 @@ from orchestrator.access.methods.watching import register_watching
 from orchestrator.booked import BookingNews
 from orchestrator.events import EventBus
 from orchestrator.fleet.deployment_manager import DeploymentManager
+from orchestrator.fleet.health.history import History
+from orchestrator.fleet.health.watch import Watch
+from orchestrator.fleet.health.webhook import Courier, target_of
+from orchestrator.fleet.health_monitor import HealthMonitor
 from orchestrator.fleet.instance import Surroundings
 from orchestrator.fleet.neighbours import Directory
 from orchestrator.fleet.paper_worlds import PaperWorlds
@@ -221,6 +227,29 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             lambda: RevenueDashboard(paths.ledger, paths.reports, fleet, report_schedule), "revenue_dashboard"
         )
 
+    health: ActorRef[Any] | None = None
+    if dashboard.monitoring_enabled and "health_monitor" in dashboard.services:
+        courier = Courier(
+            lambda: target_of(daemon.settings().fleet.health, daemon.secrets.reveal),
+            daemon.http.session,
+            lambda: datetime.now(UTC),
+            monotonic,
+        )
+        watch, history = Watch(), History(paths.state / "health.sqlite3")
+        health = await services.start(
+            lambda: HealthMonitor(
+                settings=lambda: daemon.settings().fleet.health,
+                fleet=fleet,
+                instances=instances,
+                services=services.refs,
+                events=events,
+                watch=watch,
+                history=history,
+                courier=courier,
+            ),
+            "health_monitor",
+        )
+
     whereabouts = Whereabouts()
 
     def register(methods: Methods, owner: ActorContext[Any]) -> None:
@@ -246,6 +275,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
         register_revenue(methods, revenue)
+        register_health(methods, health)
         register_config(methods, daemon.settings, daemon.change)
         register_vitals(methods, services.look, paths.home)
         register_watching(methods, events, paths.log_file, owner)

@@ -1,0 +1,87 @@
+"""All that is known of how instances and services are: the last look at each, the figures, the incidents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from orchestrator.fleet.health.incidents import Change, Incidents, Outcome, Tolerance
+from orchestrator.fleet.health.probe import Probe, Subject, SubjectKind
+from orchestrator.fleet.health.window import SPANS_S, Figures, Window
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A moment on both clocks.
+
+    Attributes:
+        monotonic_s: For intervals.
+        at: For people, aware UTC.
+    """
+
+    monotonic_s: float
+    at: datetime
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The last look at a subject."""
+
+    probe: Probe
+    at: datetime
+
+
+class Watch:
+    """Keeps what the probes found. It outlives the health monitor's lives.
+
+    Attributes:
+        incidents: What people are told of.
+        restored: Whether the incidents of a former run have been taken up.
+    """
+
+    def __init__(self, incidents: Incidents | None = None) -> None:
+        self.incidents = incidents if incidents is not None else Incidents()
+        self.restored = False
+        self._windows: dict[Subject, Window] = {}
+        self._looks: dict[Subject, Look] = {}
+
+    def note(self, subject: Subject, probe: Probe, tolerance: Tolerance, now: Moment) -> Change | None:
+        """Note what a look found, and return what is to be told."""
+        window = self._windows.get(subject)
+        if window is None:
+            window = self._windows[subject] = Window()
+        window.add(now.monotonic_s, probe.took_s, wrong=probe.symptom is not None)
+        self._looks[subject] = Look(probe, now.at)
+        return self.observe(subject, probe, tolerance, now)
+
+    def observe(self, subject: Subject, probe: Probe, tolerance: Tolerance, now: Moment) -> Change | None:
+        """The same for what was told rather than looked for: it counts for incidents, not for the figures."""
+        return self.incidents.observe(subject, probe.symptom, probe.detail, tolerance, now.monotonic_s, now.at)
+
+    def dismiss(self, subject: Subject, outcome: Outcome, now: Moment) -> Change | None:
+        """Forget a subject that is not looked at any more."""
+        self._windows.pop(subject, None)
+        self._looks.pop(subject, None)
+        return self.incidents.dismiss(subject, outcome, now.at)
+
+    def missing(self, kind: SubjectKind, there: Collection[str]) -> list[Subject]:
+        """Return the subjects of a kind that are known here, open incidents included, and are not there any more."""
+        known = {*self._looks, *(incident.subject for incident in self.incidents.open())}
+        return [each for each in known if each.kind == kind and each.name not in there]
+
+    def count(self) -> tuple[int, int]:
+        """Return how many subjects the last look found well, and how many not."""
+        ill = sum(look.probe.symptom is not None for look in self._looks.values())
+        return len(self._looks) - ill, ill
+
+    def last_look(self, subject: Subject) -> Look | None:
+        """Return the last look at a subject; None where there was none, or it is not looked at."""
+        return self._looks.get(subject)
+
+    def figures(self, subject: Subject, now: Moment) -> tuple[Figures, ...]:
+        """Return a subject's figures over each of `SPANS_S`."""
+        window = self._windows.get(subject) or _NOTHING
+        return tuple(window.figures(span_s, now.monotonic_s) for span_s in SPANS_S)
+
+
+_NOTHING = Window()
