@@ -38,7 +38,8 @@ from streams.affiliate_marketing.statement_desk import StatementDesk
 from streams.affiliate_marketing.step_booking import Bookkeeper
 from streams.affiliate_marketing.visitors import HOUR_US, FirstClick, Visitors
 from streams.affiliate_marketing.webhook import read_secrets
-from streams.http_host import HttpApp, HttpHost
+from streams.front import Front
+from streams.http_host import HttpApp
 from streams.stream import Health, Stream, StreamContext
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ CLICKS_DIRECTORY: Final = "clicks"
 ORDERS_FILE: Final = "orders.sqlite3"
 FAR_SECRET: Final = "webhook_secret"  # noqa: S105 - the name of a credential
 
-_CLOSE_WITHIN_S: Final = 3.0
 _LATE_REPORTS_S: Final = 90 * 86_400
 """How long after the end of its window a click is kept: networks report late."""
 
@@ -110,9 +110,8 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         )
         self._statements = StatementDesk(settings.networks, self._orders, context.now)
         self._ids: ClickIds | None = None
-        self._host: HttpHost | None = None
+        self._front = Front(context.host, context.port)
         self._links = b""
-        self._paused = False
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[AffiliateMarketingSettings]:
@@ -132,7 +131,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self.context.port if self._host is None else self._host.port
+        return self._front.port
 
     async def start(self) -> None:
         """Resolve the destinations, read what clicks and orders there were, and listen.
@@ -155,11 +154,8 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         self._open_desks(key, self._ids, visitors, destinations)
         # Its imports take a quarter of a second, once in the process: not on the event loop.
         app = await asyncio.to_thread(_load_app)
-        self._host = HttpHost(app, context.host, context.port, {"served": self})
-        await self._host.start()
+        await self._front.open(app, self)
         self._links = self._public_links()
-        if self._paused:
-            self._host.pause()
 
     async def run(self) -> None:
         """Book what could not be booked when it came, until cancelled."""
@@ -169,31 +165,23 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
 
     async def stop(self) -> None:
         """Finish the requests in progress, then close the port and the files."""
-        host, self._host = self._host, None
         try:
-            if host is not None:
-                await host.close(_CLOSE_WITHIN_S)
+            await self._front.close()
         finally:
             await self._journal.close()
             await self._orders.stop()
 
     def health(self) -> Health:
         """Tell whether a click that comes now is served."""
-        if self._paused:
-            return Health(ready=False, detail="paused")
-        return Health(ready=self._host is not None, detail="" if self._host is not None else "not listening")
+        return self._front.health()
 
     def pause(self) -> None:
         """Answer 503 with Retry-After until `resume`; networks send their postbacks again then."""
-        self._paused = True
-        if self._host is not None:
-            self._host.pause()
+        self._front.pause()
 
     def resume(self) -> None:
         """Serve again."""
-        self._paused = False
-        if self._host is not None:
-            self._host.resume()
+        self._front.resume()
 
     def checkpoint(self) -> bytes:
         """Return what the rotation has learned."""
@@ -214,7 +202,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
 
     def funnel(self) -> dict[str, int]:
         """Return counts from the visit to the booking, then those that took another way."""
-        if self._host is None and self._ids is None:
+        if not self._front.is_open and self._ids is None:
             return {}
         clicks, postbacks, orders = self.redirector.counts, self.postbacks.counts, self._orders.counts
         usual = ("gross", "duplicates", "unique")
@@ -241,7 +229,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
             "clicks": {name: count.total for name, count in self._caps.counts().items()},
             "orders": self._orders.states(),
             "rotation": msgspec.to_builtins(self._rotation.beliefs()),
-            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+            "http": self._front.stats(),
         }
 
     async def act(self, action: msgspec.Struct) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -14,17 +14,14 @@ from streams.api_services.heavy_work import HeavyWork
 from streams.api_services.openapi import openapi_document
 from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Offer, Shop
-from streams.booking import BookName
-from streams.http_host import HttpApp, HttpHost
+from streams.front import Front
+from streams.http_host import HttpApp
 from streams.metering.accounts import UnbookedCalls
-from streams.metering.key_desk import KEYS_FILE, KeyDesk
+from streams.metering.key_desk import KEYS_FILE, KeyDesk, SellsAtDesk
 from streams.metering.key_store import KeyStore
 from streams.metering.limits import MeterLimits
 from streams.metering.meter import Meter
-from streams.metering.selling import KeyInfo, NewKey
 from streams.stream import Health, Stream, StreamContext
-
-_CLOSE_WITHIN_S: Final = 3.0
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -37,7 +34,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unbooked_calls: UnbookedCalls = {}
 
 
-class ApiServices(Stream[ApiServicesSettings]):
+class ApiServices(SellsAtDesk, Stream[ApiServicesSettings]):
     """One shop: its keys, its meter and its port."""
 
     name = "api_services"
@@ -48,7 +45,7 @@ class ApiServices(Stream[ApiServicesSettings]):
         super().__init__(context)
         settings = context.settings
         self._keys = KeyStore(context.directory / KEYS_FILE, context.now)
-        self._desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
+        self.desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
         self._meter = Meter(
             stream=context.stream,
             instance=context.id,
@@ -61,8 +58,7 @@ class ApiServices(Stream[ApiServicesSettings]):
             limits=MeterLimits(max_proof_bytes=context.limits.max_response_bytes),
         )
         self._heavy_work = HeavyWork()
-        self._host: HttpHost | None = None
-        self._paused = False
+        self._front = Front(context.host, context.port)
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[ApiServicesSettings]:
@@ -72,7 +68,7 @@ class ApiServices(Stream[ApiServicesSettings]):
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self.context.port if self._host is None else self._host.port
+        return self._front.port
 
     async def start(self) -> None:
         """Load the keys, read what they have used, and listen.
@@ -83,15 +79,11 @@ class ApiServices(Stream[ApiServicesSettings]):
             LedgerUnavailable: The ledger cannot read.
             ActorError: The ledger does not answer.
         """
-        context = self.context
         await self._keys.load()
         await self._meter.start()
         # Loading the web framework takes a quarter of a second, once in the process: not on the event loop.
         app = await asyncio.to_thread(_load_app)
-        self._host = HttpHost(app, context.host, context.port, {"served": self._shop()})
-        await self._host.start()
-        if self._paused:
-            self._host.pause()
+        await self._front.open(app, self._shop())
 
     async def run(self) -> None:
         """Settle bookings whose outcome is not known, until cancelled."""
@@ -99,30 +91,22 @@ class ApiServices(Stream[ApiServicesSettings]):
 
     async def stop(self) -> None:
         """Finish the requests in progress, then close the port."""
-        host, self._host = self._host, None
         try:
-            if host is not None:
-                await host.close(_CLOSE_WITHIN_S)
+            await self._front.close()
         finally:
             self._heavy_work.close()
 
     def health(self) -> Health:
         """Tell whether a customer who comes now is served."""
-        if self._paused:
-            return Health(ready=False, detail="paused")
-        return Health(ready=self._host is not None, detail="" if self._host is not None else "not listening")
+        return self._front.health()
 
     def pause(self) -> None:
         """Answer 503 with Retry-After until `resume`."""
-        self._paused = True
-        if self._host is not None:
-            self._host.pause()
+        self._front.pause()
 
     def resume(self) -> None:
         """Serve again."""
-        self._paused = False
-        if self._host is not None:
-            self._host.resume()
+        self._front.resume()
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows."""
@@ -150,32 +134,8 @@ class ApiServices(Stream[ApiServicesSettings]):
             "asset": settings.asset,
             "plans": list(settings.plans),
             "keys": len(self._keys),
-            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+            "http": self._front.stats(),
         }
-
-    async def create_key(
-        self,
-        *,
-        plan: str | None = None,
-        quota: int | None = None,
-        rate: float | None = None,
-        credit: str | None = None,
-        label: str = "",
-        book: BookName | None = None,
-        own: bool = False,
-    ) -> NewKey:
-        """Make a key; see `SellsByKey`."""
-        return await self._desk.create_key(
-            plan=plan, quota=quota, rate=rate, credit=credit, label=label, book=book, own=own
-        )
-
-    def list_keys(self) -> tuple[KeyInfo, ...]:
-        """Return all keys, oldest first; those in force and those revoked."""
-        return self._desk.list_keys()
-
-    async def revoke_key(self, key_id: str) -> None:
-        """Put a key out of force for ever; see `SellsByKey`."""
-        await self._desk.revoke_key(key_id)
 
     def _shop(self) -> Shop:
         context, settings = self.context, self.context.settings

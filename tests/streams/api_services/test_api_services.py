@@ -518,8 +518,9 @@ async def test_a_defect_of_a_product_is_logged_answered_500_and_not_charged(tmp_
 
     async with open_shop(tmp_path) as customer:
         key = await customer.key(quota=1)
-        assert customer.shop._host is not None
-        shop: Shop = customer.shop._host._app_state["served"]
+        host = customer.shop._front._host
+        assert host is not None
+        shop: Shop = host._app_state["served"]
         offers = dict(shop._offers)
         broken = msgspec.structs.replace(offers["iban"], product=dataclasses.replace(offers["iban"].product, run=fail))
         shop._offers = {"iban": broken}
