@@ -31,6 +31,8 @@ from orchestrator.money.instants import day_of, to_us
 from streams.booking import BookName
 from streams.money import format_amount, parse_amount
 
+_FIRST_ASSETS: Final = ("USD", "EUR", "GBP", "USDT", "USDC", "BTC", "ETH")
+_PLACES: Final = {asset: place for place, asset in enumerate(_FIRST_ASSETS)}
 _RATIO: Final = Decimal("0.0001")
 _TENTH: Final = Decimal("0.1")
 
@@ -89,7 +91,7 @@ def _summary(figures: Figures, fleet: FleetNow | None, wishes: Wishes, booked: i
         roi=_ratio(total.net, total.cost),
         today=format_amount(today.income, asset),
         other_assets={
-            other: format_amount(units.income, other) for other, units in sorted(book.totals.items()) if other != asset
+            other: format_amount(book.totals[other].income, other) for other in _in_order(book.totals) if other != asset
         },
         active_instances=fleet.active if fleet is not None else 0,
         total_instances=len(fleet.members) if fleet is not None else booked,
@@ -122,7 +124,7 @@ def _book(book: BookFigures, figures: Figures) -> BookReport:
     return BookReport(
         totals=_assets(book.totals),
         today=_assets(_today(book)),
-        growth=tuple(_growth(book, figures, asset) for asset in sorted(book.totals)),
+        growth=tuple(_growth(book, figures, asset) for asset in _in_order(book.totals)),
         by_stream=tuple(streams),
         by_day=tuple(_periods(book.days)),
         by_hour=tuple(_periods(book.hours)),
@@ -154,8 +156,12 @@ def _instances(book: BookFigures, fleet: FleetNow) -> list[InstanceFigures]:
 
 
 def _rank(assets: Mapping[str, Units], name: str) -> tuple[tuple[int, ...], str]:
-    """Return what sorts the highest net first. Assets are not comparable: those of people's money go first."""
-    return tuple(-assets[asset].net if asset in assets else 0 for asset in ("USD", "EUR", "GBP", "USDT", "BTC")), name
+    """Return what sorts the highest net first. Assets are not comparable: one goes before the other."""
+    return tuple(-assets[asset].net if asset in assets else 0 for asset in _FIRST_ASSETS), name
+
+
+def _in_order(assets: Iterable[str]) -> list[str]:
+    return sorted(assets, key=lambda asset: (_PLACES.get(asset, len(_PLACES)), asset))
 
 
 def _resources(book: BookFigures, stream: str, assets: Mapping[str, Units]) -> tuple[ResourceFigures, ...]:
@@ -221,7 +227,7 @@ def _assets(assets: Mapping[str, Units]) -> tuple[AssetFigures, ...]:
             format_amount(units.pending, asset),
             _ratio(units.net, units.cost),
         )
-        for asset, units in sorted(assets.items())
+        for asset, units in ((asset, assets[asset]) for asset in _in_order(assets))
     )
 
 

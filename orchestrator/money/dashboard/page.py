@@ -53,11 +53,13 @@ def people_amount(amount: str, asset: str) -> str:
     """Return an amount as people read it: `1,234.56`; of less than one, all places that say something."""
     value = Decimal(amount)
     digits = asset_of(asset).minor_digits
-    if value and abs(value) < 1:
-        rounded = value.quantize(Decimal(1).scaleb(min(value.adjusted(), 0) - 2), ROUND_HALF_EVEN)
-        places = max(-int(rounded.normalize().as_tuple().exponent), min(digits, 2))
-        return f"{rounded:,.{places}f}"
-    return f"{value:,.{min(digits, _SHORT_PLACES)}f}"
+    if abs(value) >= 1:
+        return f"{value:,.{min(digits, _SHORT_PLACES)}f}"
+    places = min(digits, 2)
+    if value:
+        value = value.quantize(Decimal(1).scaleb(value.adjusted() - 2), ROUND_HALF_EVEN)
+        places = max(-int(value.normalize().as_tuple().exponent), places)
+    return f"{value:,.{places}f}"
 
 
 @lru_cache(maxsize=1)
