@@ -47,7 +47,6 @@ class Bookkeeper:
         self._rejected = rejected
         self._log = log
         self._wake = asyncio.Event()
-        self.booked = 0
 
     def wake(self) -> None:
         """Say that there is something to book."""
@@ -68,7 +67,6 @@ class Bookkeeper:
                     await self._rejected(f"the ledger rejects order {settled.report.client_id}: {error}")
                     continue
                 await self._journal.write(Booked(settled.report.client_id))
-                self.booked += 1
             await self._wake.wait()
 
     def booking_of(self, settled: Settled) -> Book:

@@ -23,7 +23,7 @@ class Offset(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClockOffset:
-    """Keeps the surest of the last measurements.
+    """Keeps the surest of the last measurements, since either clock was last stepped.
 
     Args:
         resolution_ms: The steps in which the venue tells its time.
@@ -32,11 +32,6 @@ class ClockOffset:
     def __init__(self, resolution_ms: int = 1) -> None:
         self._resolution_ms = resolution_ms
         self._measured: deque[Offset] = deque(maxlen=_KEPT)
-
-    @property
-    def known(self) -> bool:
-        """Whether anything was measured."""
-        return bool(self._measured)
 
     @property
     def best(self) -> Offset:
@@ -54,12 +49,12 @@ class ClockOffset:
         # A venue that tells whole seconds is, on average, half a second further than it says.
         middle = venue_ms + (self._resolution_ms - 1) / 2
         half_trip_ms = max(answered_ms - asked_ms, 0.0) / 2
-        offset = middle - (asked_ms + answered_ms) / 2
-        self._measured.append(Offset(offset, half_trip_ms + self._resolution_ms / 2))
-
-    def forget(self) -> None:
-        """Begin anew, after either clock was stepped."""
-        self._measured.clear()
+        measured = Offset(middle - (asked_ms + answered_ms) / 2, half_trip_ms + self._resolution_ms / 2)
+        best = self.best
+        if abs(measured.offset_ms - best.offset_ms) > measured.uncertainty_ms + best.uncertainty_ms:
+            # They cannot both be right, so a clock was stepped between them: what was measured before is void.
+            self._measured.clear()
+        self._measured.append(measured)
 
     def beyond(self, limit_ms: float) -> bool:
         """Return whether the clocks are surely further apart than a limit."""

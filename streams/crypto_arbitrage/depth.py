@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import msgspec
 
 from streams.crypto_arbitrage.order_book import Levels
@@ -23,11 +21,6 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
     exact_cost: int
     worst: int
     complete: bool
-
-    @property
-    def average(self) -> Fraction:
-        """The average price in units, exactly; 0 where nothing was found."""
-        return Fraction(self.exact_cost, self.amount) if self.amount else Fraction(0)
 
 
 def walk(levels: Levels, amount: int) -> Walk:

@@ -57,13 +57,12 @@ class OrderBook(msgspec.Struct, frozen=True, gc=False):
         return self.bids[: depth[0]] == other.bids[: depth[0]] and self.asks[: depth[1]] == other.asks[: depth[1]]
 
 
-def read_levels(rows: Iterable[tuple[object, object]], *, dearest_first: bool, max_levels: int = 0) -> Levels:
+def read_levels(rows: Iterable[tuple[object, object]], *, dearest_first: bool) -> Levels:
     """Return levels in order, from a venue's prices and amounts.
 
     Args:
         rows: Prices and amounts, in any order, as decimal text.
         dearest_first: True for bids.
-        max_levels: How many to keep; 0 for all.
 
     Raises:
         NotExact: One is no number, is finer than a price can be, or is not positive.
@@ -76,4 +75,4 @@ def read_levels(rows: Iterable[tuple[object, object]], *, dearest_first: bool, m
         if level[1]:
             levels.append(level)
     levels.sort(reverse=dearest_first)
-    return tuple(levels[:max_levels] if max_levels else levels)
+    return tuple(levels)

@@ -1,10 +1,11 @@
-"""What an instance serves on its port: its health, and how it stands, as JSON.
+"""What an instance serves on its port: its health, and to this machine how it stands, as JSON.
 
 Importing this module costs some 10 MB, which an instance should pay when it starts, not before.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,16 @@ async def _serve(scope: Any, receive: Any, send: Any) -> None:
         answer = problem_answer(405, "this path only takes GET and HEAD", code="http_405", headers=allow)
     elif path == "/healthz":
         answer = health_answer(served.id, served.health())
+    elif not _is_here(scope.get("client")):
+        # Balances and trades are nobody's business, also where instances listen to the world for their customers.
+        answer = problem_answer(403, "how a trader stands is told on its own machine only", code="http_403")
     else:
         answer = HttpAnswer(200, JSON_TYPE, msgspec.json.encode(served.standing()))
     await answer(scope, receive, send)
+
+
+def _is_here(client: tuple[str, int] | None) -> bool:
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False

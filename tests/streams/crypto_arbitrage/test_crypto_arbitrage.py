@@ -12,6 +12,7 @@ import pytest
 
 from streams.crypto_arbitrage.amounts import read_amount
 from streams.crypto_arbitrage.desks import PaceDiffers
+from streams.crypto_arbitrage.page import _serve
 from streams.crypto_arbitrage.settings import CryptoArbitrageSettings
 from streams.crypto_arbitrage.stream import CryptoArbitrage, Halt, NoRoutes, Rearm
 from streams.crypto_arbitrage.switch import SWITCH_FILE
@@ -408,6 +409,23 @@ async def test_the_port_shows_health_and_how_the_instance_stands(floor: Floor) -
         assert (await http.post("/")).status == 405
         await trader.act(Halt())
         assert (await http.get("/healthz")).status == 503
+
+
+async def test_how_an_instance_stands_is_told_on_its_own_machine_only(floor: Floor) -> None:
+    trader = await floor.start()
+    _, served = trader._load_page()
+    for client, status in ((("192.0.2.7", 5), 403), (None, 403), (("127.0.0.1", 5), 200), (("::1", 5), 200)):
+        sent: list[dict[str, object]] = []
+
+        async def send(message: dict[str, object], sent: list[dict[str, object]] = sent) -> None:
+            sent.append(message)
+
+        scope = {"path": "/", "method": "GET", "client": client, "state": {"served": served}, "headers": []}
+        await _serve(scope, None, send)
+        assert sent[0]["status"] == status
+        scope["path"] = "/healthz"
+        await _serve(scope, None, send)
+        assert sent[-2]["status"] == 200
 
 
 async def test_without_ccxt_it_says_how_to_install_it(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +16,6 @@ def test_a_walk_takes_level_after_level() -> None:
     found = walk(ASKS, read_amount("2.5"))
     assert found.complete
     assert found.exact_cost == read_price("1") * read_amount("251.5")
-    assert found.average == Fraction(read_price("100.6"))
     assert found.worst == read_price("101")
 
 
@@ -29,7 +26,6 @@ def test_a_walk_says_when_the_book_ends_first() -> None:
 
 def test_nothing_is_found_in_an_empty_book() -> None:
     assert walk((), 5).amount == walk_budget((), 5).amount == 0
-    assert walk((), 5).average == 0
 
 
 def test_a_budget_buys_what_it_pays_for() -> None:

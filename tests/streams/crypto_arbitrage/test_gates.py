@@ -81,8 +81,15 @@ def test_clocks_too_far_apart_are_refused_once_that_is_sure() -> None:
     assert refused(seen(clock=clock)) == ""  # 1.5 s ± 0.6 s
     clock.measure(WALL_MS + 1500, WALL_MS - 10, WALL_MS + 10)
     assert refused(seen(clock=clock)) == "clock"
-    clock.forget()
-    assert not clock.known
+
+
+def test_a_clock_that_is_stepped_is_seen_at_the_next_measurement() -> None:
+    clock = ClockOffset()
+    for _ in range(8):
+        clock.measure(WALL_MS, WALL_MS - 1, WALL_MS + 1)
+    clock.measure(WALL_MS - 5_000, WALL_MS - 100, WALL_MS + 100)  # ours was put five seconds forward
+    assert clock.best.offset_ms == -5_000
+    assert refused(seen(clock=clock)) == "clock"
 
 
 def test_a_venue_that_tells_whole_seconds_is_not_taken_for_slow() -> None:
