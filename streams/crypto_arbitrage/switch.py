@@ -30,8 +30,20 @@ class Halted(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class _Left(msgspec.Struct, frozen=True):
+    """How the switch was left, as the file has it.
+
+    Attributes:
+        at: When.
+        reason: Why it was opened; empty where a person closed it.
+    """
+
+    at: datetime
+    reason: str = ""
+
+
 # Made at import, by one thread: msgspec crashes the process where two threads meet a type for the first time at once.
-_HALTED: Final = msgspec.json.Decoder(Halted)
+_LEFT: Final = msgspec.json.Decoder(_Left)
 
 
 class KillSwitch:
@@ -57,10 +69,14 @@ class KillSwitch:
         return self._halted
 
     async def load(self) -> None:
-        """Take up how the switch was left."""
-        found = await asyncio.to_thread(self._read)
-        if found is not None and self._halted is None:
-            self._halted = found
+        """Take up how the switch was left; after `take_over`."""
+        left = await asyncio.to_thread(self._read)
+        if left is None:
+            return
+        if left.reason and self._halted is None:
+            self._halted = Halted(left.reason, left.at)
+        elif not left.reason and self._halted is not None and self._halted.at <= left.at:
+            self._halted, self._is_saved = None, True  # closed by a person after that checkpoint was made
 
     def take_over(self, halted: Halted | None) -> None:
         """Take up a checkpoint: it can open the switch, never close it."""
@@ -79,26 +95,30 @@ class KillSwitch:
         """Write what is not on disk yet; a full disk keeps nobody trading. Returns whether all is written."""
         if self._halted is not None and not self._is_saved:
             try:
-                await asyncio.to_thread(write_atomically, self._file, msgspec.json.encode(self._halted))
+                await asyncio.to_thread(self._write, _Left(self._halted.at, self._halted.reason))
             except OSError:
                 return False
             self._is_saved = True
         return True
 
     async def rearm(self) -> bool:
-        """Close the switch. Returns whether it was open."""
-        was = self._halted
-        await asyncio.to_thread(self._file.unlink, missing_ok=True)
+        """Close the switch. Returns whether it was open. Raises OSError where that cannot be kept; it stays open."""
+        if self._halted is None:
+            return False
+        await asyncio.to_thread(self._write, _Left(self._now()))
         self._halted, self._is_saved = None, True
-        return was is not None
+        return True
 
-    def _read(self) -> Halted | None:
+    def _read(self) -> _Left | None:
         try:
-            return _HALTED.decode(self._file.read_bytes())
+            return _LEFT.decode(self._file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
-            return Halted(f"{SWITCH_FILE} cannot be read: {error}", self._now())
+            return _Left(self._now(), f"{SWITCH_FILE} cannot be read: {error}")
+
+    def _write(self, left: _Left) -> None:
+        write_atomically(self._file, msgspec.json.encode(left))
 
 
 class ErrorRate:

@@ -65,6 +65,21 @@ async def test_a_checkpoint_opens_the_switch_and_never_closes_it(tmp_path: Path)
     assert switch.halted == opened
 
 
+async def test_a_checkpoint_from_before_it_was_rearmed_does_not_open_it_again(tmp_path: Path) -> None:
+    switch = switch_in(tmp_path)
+    await switch.halt("lost too much")
+    checkpoint = switch.halted
+    await switch.rearm()
+    killed_at_once = switch_in(tmp_path)
+    killed_at_once.take_over(checkpoint)
+    await killed_at_once.load()
+    assert killed_at_once.halted is None
+    later = switch_in(tmp_path)
+    later.take_over(Halted("lost too much again", datetime(2026, 11, 26, tzinfo=UTC)))
+    await later.load()
+    assert later.halted is not None
+
+
 def test_an_error_rate_needs_enough_orders_to_tell() -> None:
     rate = ErrorRate(window=10)
     for _ in range(7):
