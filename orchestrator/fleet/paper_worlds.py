@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from actors import ActorRef, ChildSpec, NameTaken, StartChild, StartFailed
+from actors import ActorError, ActorRef, ChildSpec, NameTaken, RemoveChild, StartChild, StartFailed
 from config.saving import write_atomically
 from orchestrator.fleet.messages import NotNow
 from streams.sandbox.world import Ground, MakeServer, PaperWorld
@@ -21,6 +22,7 @@ LOWEST_PORT: Final = 1024
 """Ports below are the system's own."""
 
 _START_S = 40.0
+_STOP_S = 10.0
 _log = structlog.get_logger("sandbox")
 
 
@@ -86,13 +88,17 @@ class PaperWorlds:
         async with self._turn:
             if stream in self._worlds:
                 return
+            started: list[str] = []
             try:
                 world = await asyncio.to_thread(self._make, stream, kind.paper_world)
                 for name, make in world.servers().items():
                     await self._start_server(name, make)
+                    started.append(name)
             except StartFailed as error:
+                await self._end(started)
                 raise NotNow(f"the sandbox of {stream} cannot start: {error}") from error
             except Exception as error:
+                await self._end(started)
                 # A plugin's own code, maybe: whatever it raises, only its own instances should miss it.
                 raise NotNow(f"the sandbox of {stream} cannot start: {type(error).__name__}: {error}") from error
             self._worlds[stream] = world
@@ -107,8 +113,8 @@ class PaperWorlds:
         if not (isinstance(found, type) and issubclass(found, PaperWorld)):
             raise TypeError(f"{place} is no PaperWorld")
         directory = self._directory / stream
-        for place in (self._directory, directory):
-            place.mkdir(mode=0o700, exist_ok=True)
+        for each in (self._directory, directory):
+            each.mkdir(mode=0o700, exist_ok=True)
         return found(self._ground(directory))
 
     async def _start_server(self, name: str, make: MakeServer) -> None:
@@ -117,3 +123,9 @@ class PaperWorlds:
             await self._supervisor.ask(StartChild(ChildSpec(name, lambda: make(port))), _START_S)
         except NameTaken:
             _log.debug("sandbox.server_known", server=name)  # of an attempt that got no further
+
+    async def _end(self, servers: list[str]) -> None:
+        """End what an attempt that failed has started: the next one is of another world, with servers of its own."""
+        for name in servers:
+            with suppress(ActorError):
+                await self._supervisor.ask(RemoveChild(name), _STOP_S)

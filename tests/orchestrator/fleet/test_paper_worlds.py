@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
-from actors import Refusal, WhichChildren
+from actors import Actor, ActorSystem, Refusal, Supervisor, WhichChildren
 from orchestrator.fleet.instance import NoSuchAction, WrongArguments
-from orchestrator.fleet.messages import Act, Deploy, GetInstance
-from orchestrator.fleet.paper_worlds import PortBook
+from orchestrator.fleet.messages import Act, Deploy, GetInstance, NotNow
+from orchestrator.fleet.paper_worlds import PaperWorlds, PortBook
+from streams.sandbox.world import Ground, MakeServer, PaperWorld
 from tests.orchestrator.fleet.fakes import FleetUnderTest
 
 
@@ -84,3 +88,39 @@ async def test_the_servers_are_supervised_beside_the_fleet(tmp_path: Path) -> No
         await fleet.until("rollout.completed", stream="market")
         servers = fleet.worlds._supervisor
         assert [vitals.path.rpartition("/")[2] for vitals in await servers.ask(WhichChildren(), 5)] == ["square"]
+
+
+class Half(Actor[Any]):
+    """A server; the one called `second` starts at its second attempt only."""
+
+    attempts: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, world: PaperWorld, name: str) -> None:
+        self.world = world
+        self.name = name
+
+    async def on_start(self) -> None:
+        self.attempts[self.name] += 1
+        if self.name == "second" and self.attempts[self.name] == 1:
+            raise OSError("no port")
+
+
+class HalfWorld(PaperWorld):
+    """Two servers of one world."""
+
+    def servers(self) -> dict[str, MakeServer]:
+        return {name: lambda port, name=name: Half(self, name) for name in ("first", "second")}  # type: ignore[misc]
+
+
+async def test_servers_of_a_world_that_could_not_start_whole_are_not_those_of_the_next(tmp_path: Path) -> None:
+    Half.attempts.clear()
+    kind: Any = SimpleNamespace(paper_world=f"{__name__}:HalfWorld")
+    async with ActorSystem("test") as system:
+        supervisor = await system.spawn(Supervisor, "servers")
+        worlds = PaperWorlds(supervisor, tmp_path / "sandbox", 7800, lambda _: cast("Ground", None))
+        with pytest.raises(NotNow, match="no port"):
+            await worlds.ensure("half", kind)
+        assert await supervisor.ask(WhichChildren(), 5) == ()
+        await worlds.ensure("half", kind)
+        assert len(await supervisor.ask(WhichChildren(), 5)) == 2
+        assert Half.attempts == {"first": 2, "second": 2}
