@@ -42,6 +42,8 @@ export class HealthPanel {
     show(part("uptime"), `up ${duration(uptime_s)}`);
     show(part("version"), `version ${version}`);
     figure("services", `${services.up}`, `of ${services.total} up`, services.up < services.total && "bad");
+    chart("services", meter(services.total ? services.up / services.total : 0, "good"));
+    chart("instances", meter(instances.total ? instances.active / instances.total : 0, "good"));
     const asleep = instances.total - instances.active;
     figure("instances", count(instances.active), `of ${count(instances.total)} ready`, asleep > 0 && "warn");
     document.title = `${instances.active}/${instances.total} ready - automate`;
@@ -54,7 +56,7 @@ export class HealthPanel {
     keep(lag, loop_lag_s);
     figure("cpu", status.cpu_percent.toFixed(0), "% of a core");
     chart("cpu", sparkline(cpu, { ceiling: 100, label: `Processor use of late, up to ${Math.max(...cpu)} %` }));
-    figure("memory", size(status.memory_bytes), `${status.memory_percent.toFixed(1)} % of the machine's`);
+    figure("memory", size(status.memory_bytes), `${status.memory_percent.toFixed(1)} % of all`);
     chart("memory", sparkline(memory, { label: `Memory of late, up to ${size(Math.max(...memory))}` }));
     figure("lag", milliseconds(loop_lag_s), "ms", loop_lag_s > HIGH_LAG_S && "warn");
     chart("lag", sparkline(lag, { ceiling: 0.01, label: `Event loop lag of late, up to ${milliseconds(Math.max(...lag))} ms` }));

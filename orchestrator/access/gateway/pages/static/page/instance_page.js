@@ -28,6 +28,7 @@ export class InstancePage {
   #log = new InstanceLog();
   #neighbour;
   #again = () => {};
+  #unsure = 0;
 
   /** `neighbour` returns the id of the instance before or after one. */
   constructor(neighbour) {
@@ -141,17 +142,16 @@ export class InstancePage {
   /** What interrupts customers is asked for twice. */
   #press(button) {
     const { action } = button.dataset;
-    if (["restart", "stop"].includes(action) && button.dataset.sure === undefined) {
-      const label = button.textContent;
-      button.dataset.sure = "";
-      button.textContent = `Really ${action}?`;
-      setTimeout(() => {
-        delete button.dataset.sure;
-        button.textContent = label;
-      }, SURE_MS);
+    const isSure = button.dataset.sure !== undefined;
+    clearTimeout(this.#unsure);
+    for (const each of part("instance-actions").children) calm(each);
+    if (isSure || !["restart", "stop"].includes(action)) {
+      this.#do(action, button);
       return;
     }
-    this.#do(action, button);
+    button.dataset.sure = "";
+    button.textContent = `Really ${action}?`;
+    this.#unsure = setTimeout(() => calm(button), SURE_MS);
   }
 
   async #do(action, button) {
@@ -167,6 +167,12 @@ export class InstancePage {
       button.disabled = false;
     }
   }
+}
+
+function calm(button) {
+  delete button.dataset.sure;
+  const { action } = button.dataset;
+  show(button, action[0].toUpperCase() + action.slice(1));
 }
 
 function isPossible(action, state) {

@@ -8,6 +8,7 @@ const NUMBERED = 26; // from this pitch on, a tile has room for its number
 const HEADING = 24;
 const GAP_BELOW = 10;
 const WANTED_HEIGHT = 420;
+const BESIDE = 340; // streams stand beside each other where each has so much room
 const PULSE_MS = 1_200;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -19,9 +20,10 @@ export class TileGrid {
   #tip;
   #open;
   #rows = [];
-  #groups = []; // {stream, rows, first, top, ready}
+  #groups = []; // {stream, rows, first, left, top, ready}
   #pitch = PITCHES[0];
-  #columns = 1;
+  #columns = 1; // of tiles, for each stream
+  #wide = 1; // the room that each stream has
   #place = -1; // the tile that the keyboard is at
   #colours = null;
   #frame = 0;
@@ -75,13 +77,17 @@ export class TileGrid {
       group.ready += row.state === "ready";
     });
     this.#groups = [...streams.values()];
+    const beside = Math.max(1, Math.min(this.#groups.length, Math.floor(width / BESIDE)));
+    this.#wide = Math.floor(width / beside);
     let height = 0;
     for (const pitch of PITCHES) {
-      [this.#pitch, this.#columns] = [pitch, Math.max(1, Math.floor(width / pitch))];
+      [this.#pitch, this.#columns] = [pitch, Math.max(1, Math.floor((this.#wide - (beside > 1 ? 24 : 0)) / pitch))];
       height = 0;
-      for (const group of this.#groups) {
-        group.top = height;
-        height += HEADING + Math.ceil(group.rows.length / this.#columns) * pitch + GAP_BELOW;
+      for (let first = 0; first < this.#groups.length; first += beside) {
+        const side = this.#groups.slice(first, first + beside);
+        side.forEach((group, place) => ([group.left, group.top] = [place * this.#wide, height]));
+        const lines = Math.max(...side.map((group) => Math.ceil(group.rows.length / this.#columns)));
+        height += HEADING + lines * pitch + GAP_BELOW;
       }
       if (height <= WANTED_HEIGHT) break;
     }
@@ -133,8 +139,8 @@ export class TileGrid {
     pen.font = `600 12px ${this.#colours.font}`;
     pen.fillStyle = this.#colours.ink;
     const name = words(group.stream);
-    pen.fillText(name, 0, group.top + 10);
-    const after = pen.measureText(name).width + 8;
+    pen.fillText(name, group.left, group.top + 10);
+    const after = group.left + pen.measureText(name).width + 8;
     pen.font = `12px ${this.#colours.font}`;
     pen.fillStyle = this.#colours.muted;
     pen.fillText(`${count(group.ready)} of ${count(group.rows.length)} ready`, after, group.top + 10);
@@ -144,7 +150,7 @@ export class TileGrid {
     const row = group.rows[place];
     const pitch = this.#pitch;
     const side = pitch - (pitch > 14 ? 4 : 2);
-    const x = (place % this.#columns) * pitch;
+    const x = group.left + (place % this.#columns) * pitch;
     const y = group.top + HEADING + Math.floor(place / this.#columns) * pitch;
     const colour = this.#colours[row.state];
     const radius = pitch > 14 ? 4 : 2;
@@ -207,9 +213,9 @@ export class TileGrid {
   #at(event) {
     const bounds = this.#box.getBoundingClientRect();
     const [x, y] = [event.clientX - bounds.left, event.clientY - bounds.top + this.#box.scrollTop];
-    const group = this.#groups.findLast((each) => each.top + HEADING <= y);
-    const column = Math.floor(x / this.#pitch);
-    if (!group || column < 0 || column >= this.#columns) return undefined;
+    const group = this.#groups.findLast((each) => each.top + HEADING <= y && each.left <= x);
+    const column = Math.floor((x - (group?.left ?? 0)) / this.#pitch);
+    if (!group || column >= this.#columns || x >= group.left + this.#wide) return undefined;
     return group.rows[Math.floor((y - group.top - HEADING) / this.#pitch) * this.#columns + column];
   }
 
