@@ -109,6 +109,13 @@ class Client:
         self._buffer.clear()
         self._early.clear()
 
+    def interrupt(self) -> None:
+        """Have the thread that waits for the daemon find that it hung up; this one may be called from another."""
+        connection = self._socket
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     @overload
     def call(self, method: str, params: object = None) -> Any: ...
 
