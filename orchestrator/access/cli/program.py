@@ -27,6 +27,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     "The daemon": {
         "run": "run:run",
         "status": "system:status",
+        "health": "health:health",
+        "doctor": "doctor:doctor",
         "ping": "system:ping",
         "top": "top:top",
         "tree": "system:tree",

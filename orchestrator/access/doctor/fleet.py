@@ -1,0 +1,53 @@
+"""The fleet of a daemon that runs: what its health monitor has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from orchestrator.access.doctor.finding import Case, Finding, note, ok, problem
+
+_SHOWN: Final = 10
+
+_REMEDIES: Final = {
+    "failed": "see why: `automate fleet get {name}`; it gets a fresh budget after retry_delay, or now: "
+    "`automate fleet restart {name}`",
+    "unanswered": "it is frozen, and restarted by itself; `automate logs -n 50` names the handler",
+    "restarting": "see why: `automate fleet get {name}`, `automate logs -n 50 --instance {name}`",
+    "not_ready": "it says why; `automate fleet act {name}` lists what it can be asked to do about it",
+    "unsteady": "see its past: `automate health {name}`",
+}
+
+
+def fleet(case: Case) -> Iterator[Finding]:
+    """Tell of open incidents, services that are down, and alerts that do not arrive."""
+    if case.status is None:
+        return
+    services = case.status["services"]
+    if services["up"] < services["total"]:
+        yield problem("services", f"{services['up']} of {services['total']} are up", "see which: `automate tree`")
+    if case.report is None:
+        yield note(
+            "health",
+            "nobody watches the fleet",
+            "set monitoring_enabled, name health_monitor among the services, and restart the daemon",
+        )
+        return
+    incidents = case.report["incidents"]
+    for incident in incidents[:_SHOWN]:
+        yield _of(incident)
+    if (more := case.report["open_incidents"] - _SHOWN) > 0:
+        yield problem("health", f"{more} more incidents are open", "`automate health` shows them")
+    if not incidents:
+        yield ok("health", f"{case.report['well']} instances and services are well")
+    if (reason := case.report["webhook"]["problem"]) is not None:
+        yield problem("health", f"alerts do not arrive: {reason}", "see health.webhook_url in fleet_config.json")
+
+
+def _of(incident: Any) -> Finding:
+    name, symptom = incident["name"], incident["symptom"]
+    remedy = _REMEDIES[symptom].format(name=name)
+    if incident["kind"] == "service":
+        remedy = "`automate logs -n 50 --level error` says why; where it stays so, restart the daemon"
+    since = incident["began_at"][:19].replace("T", " ")
+    return problem("health", f"{name} is {symptom} since {since} UTC: {incident['detail']}", remedy)
