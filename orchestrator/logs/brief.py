@@ -18,25 +18,36 @@ def plain(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def brief_value(value: Any) -> str:
-    """Return a value as people write it: `0.05 USD`, `a, b`, `tx_beb331fa…`; `-` where there is nothing."""
+def brief_value(value: Any, *, whole_ids: bool = False) -> str:
+    """Return a value as people write it: `a, b`, `yes`, `tx_beb331fa…`; `-` where there is nothing.
+
+    Args:
+        value: A JSON value.
+        whole_ids: Whether long ids are left as they are, so that they can be copied.
+    """
     if isinstance(value, Mapping):
-        return ", ".join(f"{plain(str(name))} {brief_value(item)}" for name, item in value.items()) or "-"
+        items = (f"{plain(str(name))} {brief_value(item, whole_ids=whole_ids)}" for name, item in value.items())
+        return ", ".join(items) or "-"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(brief_value, value)) or "-"
+        return ", ".join(brief_value(item, whole_ids=whole_ids) for item in value) or "-"
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = plain(str(value))
-    if _LONG_ID.fullmatch(text):
+    if not whole_ids and _LONG_ID.fullmatch(text):
         prefix, _, digits = text.rpartition("_")
         return f"{prefix}{'_' if prefix else ''}{digits[:_SHOWN_OF_ID]}…"
     return text
 
 
-def brief_fields(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return fields by name, without those that others imply: an instance tells its stream and its actor."""
+def brief_fields(fields: Mapping[str, Any], *, whole_ids: bool = False) -> dict[str, str]:
+    """Return fields by name, without those that others imply: an instance tells its stream and its actor.
+
+    Args:
+        fields: What an event or a log line says.
+        whole_ids: Whether long ids are left as they are, so that they can be copied.
+    """
     told = dict(fields)
     instance = told.get("instance")
     if isinstance(instance, str):
@@ -47,4 +58,4 @@ def brief_fields(fields: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(amounts := told.get("amounts"), Mapping):
         # Money is read with its asset behind it.
         told["amounts"] = [f"{amount} {asset}" for asset, amount in amounts.items()]
-    return {name: brief_value(value) for name, value in told.items()}
+    return {name: brief_value(value, whole_ids=whole_ids) for name, value in told.items()}

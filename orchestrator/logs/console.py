@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -12,14 +11,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 import structlog
 
+from orchestrator.logs.brief import brief_fields, plain
 from orchestrator.logs.exceptions import as_text
 from orchestrator.logs.line import Line
 
 Console: TypeAlias = Literal["auto", "journal", "colour", "plain", "json", "off"]
 """How lines are written to standard error; `auto` finds out who reads it."""
 
-# A terminal obeys these; a log line quotes what strangers sent.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_HEAD: Final = ("timestamp", "level", "event", "logger", "exception")
 
 # systemd's sd-daemon(3): the priority of syslog(3) in front of each line.
 _PRIORITIES: Final = {
@@ -67,17 +66,25 @@ def renderer(console: Console) -> Callable[[Line], bytes]:
     human = structlog.dev.ConsoleRenderer(
         colors=console == "colour",
         sort_keys=False,
-        pad_event_to=28,
+        pad_event_to=24,
         exception_formatter=structlog.dev.plain_traceback,
     )
 
     def for_people(line: Line) -> bytes:
-        fields = {name: _visible(value) for name, value in line.fields.items() if name != "exception"}
+        told = {name: value for name, value in line.fields.items() if name not in _HEAD}
+        # Which instance it is about stands in one place, to be found by eye; its stream and actor go without saying.
+        first = ("instance",) if "instance" in told else ("logger",)
+        head = {name: line.fields[name] for name in ("level", "event") if name in line.fields}
         moment = datetime.fromisoformat(line.fields["timestamp"]).astimezone()
-        fields["timestamp"] = moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
+        fields: dict[str, Any] = {
+            "timestamp": moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}",
+            **{name: plain(str(value)) for name, value in head.items()},
+            **{name: plain(str(line.fields[name])) for name in first if name in line.fields},
+        }
+        fields |= {name: value for name, value in brief_fields(told, whole_ids=True).items() if name not in first}
         if "exception" in line.fields:
             lines = as_text(line.fields["exception"]).split("\n")
-            fields["exception"] = "\n".join(_visible(text) for text in lines)
+            fields["exception"] = "\n".join(map(plain, lines))
         return f"{human(None, '', fields)}\n".encode()
 
     return for_people
@@ -86,13 +93,3 @@ def renderer(console: Console) -> Callable[[Line], bytes]:
 def for_journal(line: Line) -> bytes:
     """Return the JSON line behind its priority."""
     return _PRIORITIES[line.level] + line.encoded
-
-
-def _visible(value: Any) -> Any:
-    if isinstance(value, str):
-        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
-    if isinstance(value, list):
-        return [_visible(item) for item in value]
-    if isinstance(value, dict):
-        return {_visible(name): _visible(item) for name, item in value.items()}
-    return value

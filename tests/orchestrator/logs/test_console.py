@@ -83,6 +83,22 @@ def test_people_get_colour_on_a_terminal(make_log: MakeLog) -> None:
     assert "i-1" in shown
 
 
+def test_people_find_the_instance_in_one_place_and_read_amounts_and_ids(make_log: MakeLog, tmp_path: Path) -> None:
+    transaction = "tx_beb331fad3448194c4b75b5a767a61d6"
+    with (tmp_path / "screen").open("w+b", buffering=0) as screen:
+        system = make_log(console="plain", console_fd=screen.fileno())
+        about = {"instance": "api_services-001", "stream": "api_services", "actor": "/instances/api_services-001"}
+        structlog.get_logger("ledger").info("ledger.booked", book="paper", amounts={"USD": "0.05"}, **about)
+        structlog.get_logger("x").info("order.over", left={}, transaction=transaction, **about)
+        structlog.get_logger("control").info("control.listening", path="/run")
+        assert system.flush()
+        screen.seek(0)
+        booked, order, listening = screen.read().decode().splitlines()
+    assert booked.endswith("ledger.booked            instance=api_services-001 book=paper amounts='0.05 USD'")
+    assert order.endswith(f"order.over               instance=api_services-001 left=- transaction={transaction}")
+    assert listening.endswith("control.listening        [control] path=/run")
+
+
 def test_plain_text_has_no_escapes_whatever_strangers_send(make_log: MakeLog, tmp_path: Path) -> None:
     with (tmp_path / "screen").open("w+b", buffering=0) as screen:
         system = make_log(console="plain", console_fd=screen.fileno())
