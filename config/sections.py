@@ -107,6 +107,10 @@ SECTIONS: tuple[Section, ...] = (
 )
 """All of them, in the order in which they are read and told of."""
 
+# Met at import: two threads that meet a type of msgspec's for the first time at once crash the process.
+for _section in SECTIONS:
+    msgspec.json.Decoder(_section.type)
+
 
 def section_named(name: str) -> Section:
     """Return a section by its name, or by its file's; raises `UnknownSection`."""

@@ -76,6 +76,9 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
                 raise BrokenStream(name, point.value, f"{type(error).__name__}: {error}") from error
             if not (isinstance(loaded, type) and issubclass(loaded, Stream)):
                 raise BrokenStream(name, point.value, "it is no subclass of Stream")
+            # Met here, by one thread: two that meet a type of msgspec's for the first time at once crash the process.
+            for kind in (loaded.settings_type, *loaded.actions.values()):
+                msgspec.json.Decoder(kind)
             self._loaded[name] = loaded
             _log.debug("catalog.loaded", stream=name, source=point.value)
         return self._loaded[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -44,6 +44,10 @@ class Record(msgspec.Struct, frozen=True):
         return self.desired != "retired"
 
 
+# Made at import: two threads that meet a type of msgspec's for the first time at once crash the process.
+_DECODER: Final = msgspec.json.Decoder(Record)
+
+
 class BrokenRecord(ValueError):
     """A record's file that cannot be read as one."""
 
@@ -70,7 +74,7 @@ def load_records(directory: Path) -> tuple[list[Record], list[BrokenRecord]]:
     broken: list[BrokenRecord] = []
     for file in sorted(directory.glob(f"*/{SETTINGS_FILE}")):
         try:
-            record = msgspec.json.decode(file.read_bytes(), type=Record)
+            record = _DECODER.decode(file.read_bytes())
         except (OSError, msgspec.DecodeError) as error:
             broken.append(BrokenRecord(file, str(error)))
             continue

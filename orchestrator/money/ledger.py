@@ -31,6 +31,7 @@ from streams.booking import Book, Booked, FindBooking, LedgerUnavailable, ReadMe
 _LOG_EVERY_S: Final = 0.1
 _LOG_RETRY_S: Final = 5.0
 
+_REPORT: Final = msgspec.json.Decoder(VerifyReport)
 _log = structlog.get_logger(__name__)
 
 
@@ -196,4 +197,4 @@ async def _verify_in_process(path: Path) -> VerifyReport:
             process.kill()
     if process.returncode not in {0, EX_PROBLEM} or not output:
         raise LedgerUnavailable(f"its verification failed: {complaint.decode(errors='replace').strip()[-500:]}")
-    return msgspec.json.decode(output, type=VerifyReport)
+    return _REPORT.decode(output)

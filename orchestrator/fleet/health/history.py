@@ -58,6 +58,11 @@ class PastFailure(msgspec.Struct, frozen=True, tag="failure"):
     detail: str
 
 
+# Made at import: two threads that meet a type of msgspec's for the first time at once crash the process.
+_INCIDENT: Final = msgspec.json.Decoder(Incident)
+_FAILURE: Final = msgspec.json.Decoder(PastFailure)
+
+
 Entry: TypeAlias = Incident | PastFailure
 
 
@@ -147,7 +152,7 @@ class History:
         found = self._connection().execute(
             "SELECT record FROM incidents WHERE closed_at IS NULL ORDER BY opened_at LIMIT ?", (INCIDENTS_KEPT,)
         )
-        return tuple(msgspec.json.decode(record, type=Incident) for (record,) in found)
+        return tuple(_INCIDENT.decode(record) for (record,) in found)
 
     def _connection(self) -> sqlite3.Connection:
         if self._database is None:
@@ -194,13 +199,13 @@ class History:
         where, values = ("", ()) if name is None else ("WHERE name = ?", (name,))
         query = f"SELECT record FROM failures {where} ORDER BY n DESC LIMIT ?"  # noqa: S608 - words of this file
         found = self._connection().execute(query, (*values, limit))
-        return tuple(msgspec.json.decode(record, type=PastFailure) for (record,) in found)
+        return tuple(_FAILURE.decode(record) for (record,) in found)
 
     def _incidents(self, limit: int, name: str | None) -> tuple[Incident, ...]:
         where, values = ("", ()) if name is None else ("WHERE name = ?", (name,))
         query = f"SELECT record FROM incidents {where} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - the same
         found = self._connection().execute(query, (*values, limit))
-        return tuple(msgspec.json.decode(record, type=Incident) for (record,) in found)
+        return tuple(_INCIDENT.decode(record) for (record,) in found)
 
 
 def _insert(database: sqlite3.Connection, entry: Entry) -> None:
