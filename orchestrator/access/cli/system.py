@@ -12,8 +12,6 @@ from orchestrator.access.cli.commands import command, json_option
 from orchestrator.access.cli.failures import WrongConfiguration
 from orchestrator.access.cli.output import (
     coloured,
-    duration,
-    megabytes,
     print_fields,
     print_json,
     say,
@@ -29,45 +27,13 @@ _REFUSED = -32002
 @click.pass_obj
 def status(target: Target, as_json: bool) -> None:
     """Show what the daemon does, and what it has earned."""
-    told = target.call("system.status")
     if as_json:
-        print_json(told)
-    else:
-        print_fields(_status_lines(told))
+        print_json(target.call("system.status"))
+        return
+    from orchestrator.access.cli.summary import summary
 
-
-def _status_lines(told: Any) -> Iterator[tuple[str, str]]:
-    instances, services = told["instances"], told["services"]
-    yield "automate", f"{coloured(told['state'])} for {duration(told['uptime_s'])}, version {told['version']}"
-    yield "mode", told["mode"]
-    yield (
-        "process",
-        (
-            f"pid {told['pid']}, {told['cpu_percent']:g} % of a core, {megabytes(told['memory_bytes'])} of memory"
-            f" ({told['memory_percent']:g} % of the machine's)"
-        ),
-    )
-    yield "services", f"{services['up']} of {services['total']} up"
-    yield "instances", f"{instances['active']} of {instances['total']} ready"
-    yield "  by state", ", ".join(f"{count} {coloured(state)}" for state, count in instances["by_state"].items()) or "-"
-    yield "  by stream", ", ".join(f"{count} {stream}" for stream, count in instances["by_stream"].items()) or "-"
-    yield "paper book", f"{_amounts(told['books']['paper'])}   (the sandbox's: not real money)"
-    yield "live book", _amounts(told["books"]["live"])
-    yield "gateway", _gateway(told.get("gateway"))
-    yield "home", told["home"]
-    yield "log", told["log_file"]
-
-
-def _gateway(told: Any) -> str:
-    if told is None:
-        return "off"
-    if told["listening"]:
-        return f"{told['url']}   (log in with what `automate token` shows)"
-    return click.style(f"not at {told['url']}: {visible(told['detail'])}", fg="red")
-
-
-def _amounts(book: dict[str, str]) -> str:
-    return ", ".join(f"{amount} {asset}" for asset, amount in book.items()) or "nothing yet"
+    with target.client() as client:
+        print_fields(summary(client))
 
 
 @command("ping", examples=["automate ping", "automate ping --json"])

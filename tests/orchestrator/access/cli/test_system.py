@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ def test_status_fits_on_one_screen_and_says_what_counts(automate: Automate, home
     fields = {line[:11].strip(): line[11:].strip() for line in lines}
     assert fields["automate"].startswith("running for ")
     assert fields["mode"] == "sandbox"
-    assert fields["by stream"] == "2 api_services"
+    assert re.fullmatch(r"2 api_services  paper 4\.6\d* USD", fields["by stream"])
     assert "not real money" in fields["paper book"]
     assert fields["live book"] == "nothing yet"
+    assert fields["far sides"] == "none"
     assert fields["home"] == str(home)
     assert fields["log"] == f"{home}/log/automate.jsonl"
 
