@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from streams.addresses import address_of
-from streams.booking import BookName
 from streams.content_monetization.actions import AddArticle, AlreadyThere, EndContract, NoSuchContract
 from streams.content_monetization.ad_desk import AdDesk, DeskRules
 from streams.content_monetization.ad_token import TokenMint, derived, instance_secret
@@ -30,20 +29,19 @@ from streams.content_monetization.settings import ContentMonetizationSettings
 from streams.content_monetization.terms import terms_of
 from streams.content_monetization.visitor import Doorkeeper
 from streams.content_monetization.visitor_memory import VisitorMemory
-from streams.http_host import HttpApp, HttpHost
+from streams.front import Front
+from streams.http_host import HttpApp
 from streams.metering.accounts import UnbookedCalls
 from streams.metering.api_key import digest_of
-from streams.metering.key_desk import KEYS_FILE, KeyDesk
+from streams.metering.key_desk import KEYS_FILE, KeyDesk, SellsAtDesk
 from streams.metering.key_store import KeyStore
 from streams.metering.limits import MeterLimits
 from streams.metering.meter import Meter
-from streams.metering.selling import KeyInfo, NewKey
 from streams.stream import Health, Stream, StreamContext
 
 SIGNING_FILE: Final = "signing.key"
 JOURNAL_FILE: Final = "deliveries.jsonl"
 
-_CLOSE_WITHIN_S: Final = 3.0
 _FIRST_LOOK_S: Final = 3.0
 _BEARER: Final = b"bearer "
 _FUNNEL: Final = ("served", "gross", "billable", "clicks", "clicks_billable", "statements", "booked")
@@ -59,7 +57,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unbooked_calls: UnbookedCalls = {}
 
 
-class ContentMonetization(Stream[ContentMonetizationSettings]):
+class ContentMonetization(SellsAtDesk, Stream[ContentMonetizationSettings]):
     """One site: its articles, its sponsors, its members and its port."""
 
     name = "content_monetization"
@@ -71,7 +69,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
         super().__init__(context)
         settings = context.settings
         self._keys = KeyStore(context.directory / KEYS_FILE, context.now)
-        self._desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
+        self.desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
         self._meter = Meter(
             stream=context.stream,
             instance=context.id,
@@ -104,8 +102,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
         self._newsroom = Newsroom(context, self._sources)
         self._ads: AdDesk | None = None
         self._publication: Publication | None = None
-        self._host: HttpHost | None = None
-        self._paused = False
+        self._front = Front(context.host, context.port)
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[ContentMonetizationSettings]:
@@ -115,7 +112,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self.context.port if self._host is None else self._host.port
+        return self._front.port
 
     async def start(self) -> None:
         """Take up what was delivered and not booked, build the site, and listen.
@@ -158,17 +155,13 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
             health=self.health,
             log=context.log,
         )
-        host = HttpHost(app, context.host, context.port, {"served": self._publication})
-        # The port may be any free one, and the site's addresses have it in them; nobody knows it before it is built.
+        # The port may be any free one, and the site's addresses have it in them; nobody knows it before it is open.
         if settings.base_url or context.port:
             await self._newsroom.open(settings.base_url or address_of(context.host, context.port))
-            await host.start()
+            await self._front.open(app, self._publication)
         else:
-            await host.start()
-            await self._newsroom.open(address_of(context.host, host.port))
-        self._host = host
-        if self._paused:
-            host.pause()
+            await self._front.open(app, self._publication)
+            await self._newsroom.open(address_of(context.host, self._front.port))
 
     async def run(self) -> None:
         """Book what is delivered, and keep the site up to date, until cancelled."""
@@ -181,30 +174,22 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
 
     async def stop(self) -> None:
         """Finish the requests in progress, close the port, and bring to the disk what was delivered."""
-        host, self._host = self._host, None
         try:
-            if host is not None:
-                await host.close(_CLOSE_WITHIN_S)
+            await self._front.close()
         finally:
             await self._bookkeeper.close()
 
     def health(self) -> Health:
         """Tell whether a reader who comes now is served."""
-        if self._paused:
-            return Health(ready=False, detail="paused")
-        return Health(ready=self._host is not None, detail="" if self._host is not None else "not listening")
+        return self._front.health()
 
     def pause(self) -> None:
         """Answer 503 with Retry-After until `resume`."""
-        self._paused = True
-        if self._host is not None:
-            self._host.pause()
+        self._front.pause()
 
     def resume(self) -> None:
         """Serve again."""
-        self._paused = False
-        if self._host is not None:
-            self._host.resume()
+        self._front.resume()
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows."""
@@ -234,7 +219,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
     def describe(self) -> dict[str, Any]:
         """Return the site, its contracts, and apart from them what is only an estimate."""
         settings = self.context.settings
-        site = self._newsroom.site if self._host is not None else None
+        site = self._newsroom.site if self._front.is_open else None
         return {
             "title": settings.title,
             "asset": settings.asset,
@@ -246,7 +231,7 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
             "estimates": estimates(self._log, settings, 0 if self._ads is None else self._ads.waiting),
             "plans": list(settings.plans),
             "keys": len(self._keys),
-            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+            "http": self._front.stats(),
         }
 
     async def act(self, action: msgspec.Struct) -> Any:
@@ -264,30 +249,6 @@ class ContentMonetization(Stream[ContentMonetizationSettings]):
                 return await self._end_contract(contract)
             case _:
                 return await super().act(action)
-
-    async def create_key(
-        self,
-        *,
-        plan: str | None = None,
-        quota: int | None = None,
-        rate: float | None = None,
-        credit: str | None = None,
-        label: str = "",
-        book: BookName | None = None,
-        own: bool = False,
-    ) -> NewKey:
-        """Make a member's key; see `SellsByKey`."""
-        return await self._desk.create_key(
-            plan=plan, quota=quota, rate=rate, credit=credit, label=label, book=book, own=own
-        )
-
-    def list_keys(self) -> tuple[KeyInfo, ...]:
-        """Return all keys, oldest first; those in force and those revoked."""
-        return self._desk.list_keys()
-
-    async def revoke_key(self, key_id: str) -> None:
-        """Put a key out of force for ever; see `SellsByKey`."""
-        await self._desk.revoke_key(key_id)
 
     async def _add_article(self, action: AddArticle) -> dict[str, Any]:
         article = parse_article(action.slug, action.markdown)

@@ -28,10 +28,10 @@ from streams.crypto_arbitrage.switch import ErrorRate, Halted, KillSwitch
 from streams.crypto_arbitrage.trader import Patience, Trader, TraderHooks
 from streams.crypto_arbitrage.trip import Outcome
 from streams.crypto_arbitrage.venue import Venue
-from streams.http_host import HttpApp, HttpHost
+from streams.front import Front
+from streams.http_host import HttpApp
 from streams.stream import Health, Stream, StreamContext
 
-_CLOSE_WITHIN_S: Final = 2.0
 _LOOK_AROUND_S: Final = 5.0
 _WAYS_PER_LOOK: Final = 3
 
@@ -98,7 +98,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             rejected=self._halt,
             log=context.log,
         )
-        self._host: HttpHost | None = None
+        self._front = Front(context.host, context.port)
         self._heard_s: dict[str, float] = {}
         self._forgiven: dict[str, int] = {}
         self._forgiven_day = ""
@@ -113,7 +113,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self.context.port if self._host is None else self._host.port
+        return self._front.port
 
     def make_venue(self, access: Access) -> Venue:
         """Return the client of a venue; no work is done before it is opened."""
@@ -155,8 +155,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             log=context.log,
         )
         app, served = await asyncio.to_thread(self._load_page)
-        self._host = HttpHost(app, context.host, context.port, {"served": served})
-        await self._host.start()
+        await self._front.open(app, served)
         for venue in context.settings.venues:
             self._desks.watch(venue, routes.symbols(venue))
 
@@ -168,10 +167,8 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
 
     async def stop(self) -> None:
         """Close. A trip in progress stays in the journal, and is reconciled by the next life."""
-        host, self._host = self._host, None
         try:
-            if host is not None:
-                await host.close(_CLOSE_WITHIN_S)
+            await self._front.close()
         finally:
             await self._desks.close()
 
@@ -300,7 +297,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         """Tell whether it trades."""
         if self._paused:
             return Health(ready=False, detail="paused")
-        if self._host is None:
+        if not self._front.is_open:
             return Health(ready=False, detail="not listening")
         halted = self._switch.halted
         if halted is not None:
@@ -354,7 +351,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             "results": {day: dict(result) for day, result in memory.results.items()},
             "carried": msgspec.to_builtins(self._residuals()),
             "decisions": msgspec.to_builtins(self._decisions.all()),
-            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+            "http": self._front.stats(),
         }
 
     def _describe_switch(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 
 from streams.addresses import address_of
-from streams.booking import BookName
 from streams.commons import Lease
 from streams.data_harvesting.blueprint import blueprint
 from streams.data_harvesting.datasets.dataset import Dataset
@@ -27,13 +26,13 @@ from streams.data_harvesting.settings import DataHarvestingSettings
 from streams.data_harvesting.shop import DatasetShop
 from streams.data_harvesting.territory import SiteUnknown, Territory, survey
 from streams.data_harvesting.watchful_fetcher import WatchfulFetcher
-from streams.http_host import HttpApp, HttpHost
+from streams.front import Front
+from streams.http_host import HttpApp
 from streams.metering.accounts import UnbookedCalls
-from streams.metering.key_desk import KEYS_FILE, KeyDesk
+from streams.metering.key_desk import KEYS_FILE, KeyDesk, SellsAtDesk
 from streams.metering.key_store import KeyStore
 from streams.metering.limits import MeterLimits
 from streams.metering.meter import Meter
-from streams.metering.selling import KeyInfo, NewKey
 from streams.stream import Health, Stream, StreamContext
 
 DATASETS_DIRECTORY: Final = "datasets"
@@ -42,7 +41,6 @@ EVIDENCE_BYTES: Final = 16 * 1024
 """A download up to this size is its own evidence; of a larger one the books keep name and digest, and the instance
 the version itself."""
 
-_CLOSE_WITHIN_S: Final = 3.0
 _LOOK_FOR_SITES_S: Final = 2.0
 _FRONTIER: Final = "frontier-{fingerprint}.sqlite3"
 
@@ -57,7 +55,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     unbooked_calls: UnbookedCalls = {}
 
 
-class DataHarvesting(Stream[DataHarvestingSettings]):
+class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
     """One harvester: its frontier, its datasets, its keys, its meter and its port."""
 
     name = "data_harvesting"
@@ -68,7 +66,7 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
         super().__init__(context)
         settings = context.settings
         self._keys = KeyStore(context.directory / KEYS_FILE, context.now)
-        self._desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
+        self.desk = KeyDesk(self._keys, settings.plans, settings.default_plan, settings.asset, context.book)
         self._meter = Meter(
             stream=context.stream,
             instance=context.id,
@@ -102,8 +100,7 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
         )
         self._crawl: Crawl | None = None
         self._lease: Lease[FetchClient] | None = None
-        self._host: HttpHost | None = None
-        self._paused = False
+        self._front = Front(context.host, context.port)
         self._harvesting = "not begun"
 
     @classmethod
@@ -114,7 +111,7 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self.context.port if self._host is None else self._host.port
+        return self._front.port
 
     async def start(self) -> None:
         """Load keys and datasets, read what was sold, and listen.
@@ -127,17 +124,13 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
             LedgerUnavailable: The ledger cannot read.
             ActorError: The ledger does not answer.
         """
-        context = self.context
         await self._keys.load()
         await self._meter.start()
         # Loading parser and web framework takes half a second, once in the process: not on the event loop.
         app = await asyncio.to_thread(self._prepare)
         for dataset in self._datasets.values():
             await dataset.open()
-        self._host = HttpHost(app, context.host, context.port, {"served": self._shop()})
-        await self._host.start()
-        if self._paused:
-            self._host.pause()
+        await self._front.open(app, self._shop())
 
     async def run(self) -> None:
         """Harvest, and settle bookings whose outcome is not known, until cancelled."""
@@ -147,11 +140,9 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
 
     async def stop(self) -> None:
         """Finish the requests in progress, then close the port, the datasets and the share in the fetcher."""
-        host, self._host = self._host, None
         lease, self._lease = self._lease, None
         try:
-            if host is not None:
-                await host.close(_CLOSE_WITHIN_S)
+            await self._front.close()
         finally:
             for dataset in self._datasets.values():
                 await dataset.close()
@@ -160,25 +151,18 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
 
     def health(self) -> Health:
         """Tell whether a customer who comes now is served."""
-        if self._paused:
-            return Health(ready=False, detail="paused")
-        if self._host is None:
-            return Health(ready=False, detail="not listening")
-        return Health(ready=True, detail=self._harvesting)
+        here = self._front.health()
+        return Health(ready=True, detail=self._harvesting) if here.ready else here
 
     def pause(self) -> None:
         """Answer 503 with Retry-After, and begin no visits, until `resume`."""
-        self._paused = True
+        self._front.pause()
         self._harvester.pause()
-        if self._host is not None:
-            self._host.pause()
 
     def resume(self) -> None:
         """Serve and visit again."""
-        self._paused = False
+        self._front.resume()
         self._harvester.resume()
-        if self._host is not None:
-            self._host.resume()
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows. What was visited and found is in the instance's files."""
@@ -230,32 +214,8 @@ class DataHarvesting(Stream[DataHarvestingSettings]):
             "rejected_last": self._harvester.rejections,
             "plans": list(settings.plans),
             "keys": len(self._keys),
-            "http": None if self._host is None else msgspec.to_builtins(self._host.stats()),
+            "http": self._front.stats(),
         }
-
-    async def create_key(
-        self,
-        *,
-        plan: str | None = None,
-        quota: int | None = None,
-        rate: float | None = None,
-        credit: str | None = None,
-        label: str = "",
-        book: BookName | None = None,
-        own: bool = False,
-    ) -> NewKey:
-        """Make a key; see `SellsByKey`."""
-        return await self._desk.create_key(
-            plan=plan, quota=quota, rate=rate, credit=credit, label=label, book=book, own=own
-        )
-
-    def list_keys(self) -> tuple[KeyInfo, ...]:
-        """Return all keys, oldest first; those in force and those revoked."""
-        return self._desk.list_keys()
-
-    async def revoke_key(self, key_id: str) -> None:
-        """Put a key out of force for ever; see `SellsByKey`."""
-        await self._desk.revoke_key(key_id)
 
     def _prepare(self) -> HttpApp:
         for name, recipe in self.context.settings.datasets.items():
