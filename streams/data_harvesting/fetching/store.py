@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -26,6 +26,9 @@ from streams.data_harvesting.fetching.urls import UrlError, authority_of, canoni
 R = TypeVar("R")
 
 _KNOWN: Final = 8192
+_LATEST: Final = timedelta(days=8)
+"""Past the longest that anything is put off, a week."""
+
 _ROOM: Final = 20
 """A frontier that is full forgets this part of itself at a time, 1 in 20: finding out what takes a moment."""
 
@@ -133,6 +136,14 @@ class CrawlStore:
             OSError: Its directory cannot be written.
         """
         self._connection = await self._in_thread(lambda: store_schema.open_store(self._path))
+        now = self._now()
+        times = {"now": microseconds(now), "latest": microseconds(now + _LATEST)}
+
+        def heal(connection: sqlite3.Connection) -> None:
+            for statement in store_schema.OF_A_WRONG_CLOCK:
+                connection.execute(statement, times)
+
+        await self._write(heal)
         (self._count,) = await self._read("SELECT count(*) FROM urls", lambda row: int(row[0]))
         self._authorities = set(await self._read("SELECT DISTINCT authority FROM urls", lambda row: str(row[0])))
 

@@ -52,6 +52,11 @@ DELETE FROM urls WHERE url IN (
     SELECT url FROM urls WHERE depth > 0 AND state <> 'due' ORDER BY state IN ('gone', 'refused') DESC, found_at LIMIT ?
 )
 """
+# Nothing is ever put off for so long: the clock was wrong when these were written.
+OF_A_WRONG_CLOCK: Final = (
+    "UPDATE urls SET next_at = :now WHERE next_at > :latest",
+    "DELETE FROM pauses WHERE until > :latest",
+)
 DUE: Final = """
 SELECT url, original, authority, kind, depth, validators_url, etag, last_modified, terms, digest, failures, visited_at
 FROM urls WHERE authority = ? AND next_at <= ? ORDER BY next_at LIMIT ?

@@ -208,3 +208,21 @@ async def test_a_frontier_that_is_full_of_what_is_yet_to_be_visited_takes_no_mor
         assert sum((await store.counts()).values()) == 40
         assert store.turned_away == turned_away
         await store.close()
+
+
+async def test_what_was_put_off_by_a_clock_that_was_wrong_is_due_after_a_restart(
+    store_path: Path, clock: Clock
+) -> None:
+    wrong = clock.now() + timedelta(days=365 * 12)
+    next_at = wrong + timedelta(hours=1)
+    store = CrawlStore(store_path, lambda: wrong)
+    await store.open()
+    await store.add([Link("http://a.com/")])
+    await store.settle(Settled(url="http://a.com/", state="visited", next_at=next_at, visited_at=wrong))
+    await store.keep_pause("a.com:80", next_at)
+    await store.close()
+    store = CrawlStore(store_path, clock.now)
+    await store.open()
+    assert [target.url for target in await store.due("a.com:80", 9)] == ["http://a.com/"]
+    assert await store.pauses() == {}
+    await store.close()
