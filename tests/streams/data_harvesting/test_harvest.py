@@ -205,7 +205,8 @@ async def test_a_finished_crawl_asks_for_nothing_after_a_restart(tmp_path: Path)
         assert sites.paths("market", robots=True) == asked
 
 
-async def test_a_site_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
+async def test_a_site_that_wants_to_be_left_alone_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.sandbox.sites.market._BUSY_S", 1)
     name, settings = business("Spice Ticker")
     async with open_sites(tmp_path, ["market"]) as sites:
         sites.servers["market"].watch._visits["/prices/spices"] = 8  # the ninth visit is one too many

@@ -116,7 +116,7 @@ VISITS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(VISITS)
 def test_whatever_pages_show_the_state_is_that_of_a_simple_model(
     visits: list[tuple[str, dict[str, str], bool]],
