@@ -35,6 +35,7 @@ from orchestrator.access.top.virtual_table import TableColumn, VirtualTable
 STATUS_EVERY_S = 2.0
 _ROLLOUT_EVERY_S = 1.0
 _ACTIVITY_KEPT = 500
+_ACTIVITY_AT_ONCE = 100
 _ROLLOUTS_SHOWN = 50
 
 _ANSWER_S = 10.0
@@ -147,7 +148,8 @@ class Top(App[int]):
 
     def _told(self, said: list[Any]) -> None:
         log = self.screen_stack[0].query_one("#activity", RichLog)
-        for text in lines(said, bookings=self._bookings):
+        # Nobody reads more than that at once, and each line costs the loop a millisecond.
+        for text in lines(said[-_ACTIVITY_AT_ONCE:], bookings=self._bookings):
             log.write(text, shrink=False)
         for event in said:
             topic = str(event.get("event", "")).partition(".")[0]

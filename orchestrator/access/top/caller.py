@@ -38,16 +38,20 @@ class Caller:
         Raises:
             The same as `Client.call`.
         """
+        if self._closed:
+            raise DaemonUnreachable("this end has hung up")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._call, method, params, result)
 
     def _call(self, method: str, params: object, result: Any) -> Any:
-        if self._closed:
+        if self._closed:  # while this waited for its turn
             raise DaemonUnreachable("this end has hung up")
         return self._client.call(method, params, result=result)
 
     def close(self) -> None:
         """Hang up; whoever waits is told that the daemon did."""
+        if self._closed:
+            return
         self._closed = True
         self._client.interrupt()
         self._thread.submit(self._client.close)

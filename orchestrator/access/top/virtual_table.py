@@ -118,6 +118,7 @@ class VirtualTable(ScrollView, Generic[R], can_focus=True):
         }
         if self.virtual_size.height != len(rows) + 1:
             self.virtual_size = Size(0, len(rows) + 1)
+            self.call_after_refresh(self._keep_in_view)  # how far one can scroll is known only then
         self._keep_in_view()
         self.refresh()
 

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
 from orchestrator.access.client import Client
+from orchestrator.access.top import feed
 from orchestrator.access.top.app import Top
 from orchestrator.access.top.instance import InstanceScreen
 from orchestrator.access.top.rows import Selection
@@ -40,7 +41,7 @@ async def until(pilot: Pilot[int], holds: Callable[[str], bool]) -> str:
     try:
         async with asyncio.timeout(WITHIN_S):
             while not holds(text):
-                await pilot.pause(0.02)
+                await pilot.pause(0.05)
                 text = shown(pilot.app)  # type: ignore[arg-type]
     except TimeoutError:
         raise AssertionError(f"the screen is not as it should be:\n{text}") from None
@@ -196,7 +197,10 @@ def _help() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     return HELP
 
 
-async def test_a_daemon_that_is_gone_is_said_to_be_and_found_again(tmp_path: Path) -> None:
+async def test_a_daemon_that_is_gone_is_said_to_be_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LONGEST_DELAY_S", 0.2)
     configure(tmp_path, streams={"api_services": {"count": 1}})
     process = await asyncio.to_thread(start, tmp_path, "run")
     try:
@@ -247,7 +251,8 @@ async def test_the_log_of_activity_is_bounded(socket: Path) -> None:
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda text: "ready" in of(text, FIRST))
         event = {"event": "health.alert", "timestamp": "2026-01-01T00:00:00Z", "reason": "\x1b[2J"}
-        app._told([event] * 2000)
+        for _ in range(8):
+            app._told([event] * 5000)
         await until(pilot, lambda text: "health.alert" in text)
         log = app.query_one("#activity", RichLog)
         assert len(log.lines) <= 500
