@@ -8,7 +8,7 @@ const NUMBERED = 26; // from this pitch on, a tile has room for its number
 const HEADING = 24;
 const GAP_BELOW = 10;
 const WANTED_HEIGHT = 420;
-const BESIDE = 340; // streams stand beside each other where each has so much room
+const BESIDE = 270; // streams stand beside each other where each has so much room
 const PULSE_MS = 1_200;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
