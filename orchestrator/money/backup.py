@@ -10,15 +10,17 @@ from typing import Final
 
 import msgspec
 
+from orchestrator.money import page_sums
 from orchestrator.money.copying import OnProgress, copy_database, name_beside, publish, sync
 from orchestrator.money.lock import lock_for_writing
+from orchestrator.money.page_sums import take_sums
 from orchestrator.money.report import VerifyReport
 from orchestrator.money.schema import open_reader, open_writer
 from orchestrator.money.verify import verify
 
 DAMAGED_SUFFIX: Final = ".damaged"
 
-_LOG_SUFFIXES: Final = ("-wal", "-shm")
+_COMPANIONS: Final = ("-wal", "-shm", page_sums.SUFFIX)
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -77,7 +79,7 @@ def back_up(ledger: Path, target: Path, on_progress: OnProgress | None = None) -
     with closing(open_reader(ledger, of_any_version=True)) as source:
         copy_database(source, unfinished, on_progress)
     try:
-        report = verify(unfinished)
+        report = verify(unfinished, of_a_copy=True)
         if not report.ok:
             damaged = target.with_name(target.name + DAMAGED_SUFFIX)
             publish(unfinished, damaged)
@@ -112,12 +114,13 @@ def restore(backup: Path, ledger: Path, on_progress: OnProgress | None = None) -
                 copy_database(source, arriving, on_progress)
             with closing(open_writer(arriving, keep_earlier_version=False)) as connection:
                 connection.execute("PRAGMA journal_mode = DELETE")  # one file, which can be renamed
-            report = verify(arriving)
+            report = verify(arriving, of_a_copy=True)
             if not report.ok:
                 raise NotAsBooked(report, None)
             sync(arriving)
             former = _put_aside(ledger) if ledger.exists() else None
             arriving.replace(ledger)
+            take_sums(ledger)
             sync(ledger.parent)
         finally:
             _remove(arriving)
@@ -135,10 +138,10 @@ def _put_aside(ledger: Path) -> Path:
         with closing(sqlite3.connect(ledger, isolation_level=None)) as connection, suppress(sqlite3.Error):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     aside = name_beside(ledger, "before-restore")
-    for suffix in _LOG_SUFFIXES:
-        log = ledger.with_name(ledger.name + suffix)
+    for suffix in _COMPANIONS:
+        companion = ledger.with_name(ledger.name + suffix)
         with suppress(FileNotFoundError):
-            log.rename(aside.with_name(aside.name + suffix))
+            companion.rename(aside.with_name(aside.name + suffix))
     os.link(ledger, aside)
     return aside
 
@@ -149,5 +152,5 @@ def _is_database(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", "-journal", *_LOG_SUFFIXES):
+    for suffix in ("", "-journal", *_COMPANIONS):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

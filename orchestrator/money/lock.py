@@ -27,3 +27,18 @@ def lock_for_writing(path: Path) -> int:
         os.close(descriptor)
         raise LedgerFileError(path, f"another process books in it (it holds {lock_path})") from None
     return descriptor
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether some process has that lock now."""
+    try:
+        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -363,6 +363,9 @@ def _not_a_database_is_named(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        damaged = error.sqlite_errorcode in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+        if damaged or "unsupported file format" in str(error):
             raise LedgerFileError(path, f"is damaged or no database ({error}); restore a backup") from error
         raise
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged text in its own message
+        raise LedgerFileError(path, "is damaged: its tables cannot be read; restore a backup") from error

@@ -14,8 +14,9 @@ from orchestrator.money.bulk import BulkSelect
 from orchestrator.money.group import Earlier, Group, Head, Names, Outcome
 from orchestrator.money.instants import now_us
 from orchestrator.money.lock import lock_for_writing
+from orchestrator.money.page_sums import PageSums
 from orchestrator.money.preparation import Prepared
-from orchestrator.money.schema import LedgerFileError, open_writer
+from orchestrator.money.schema import SCHEMA_VERSION, LedgerFileError, open_writer
 from orchestrator.money.steps import Target
 from orchestrator.money.targets import read_targets
 from streams.booking import BookingRejected, LedgerUnavailable
@@ -42,6 +43,7 @@ class Store:
         self._names = Names()
         self._head: Head | None = None
         self._log_bytes = 0
+        self._sums = PageSums(path)
 
     def open(self) -> None:
         """Open the ledger, alone.
@@ -53,7 +55,10 @@ class Store:
         """
         self._lock = lock_for_writing(self._path)
         try:
+            self._sums.prepare()
             self._connection = open_writer(self._path)
+            # The first page goes through the log, whatever became of it while the log was switched on.
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             self._names = Names()
             self._names.read(self._connection)
             self._head = None
@@ -66,8 +71,11 @@ class Store:
         """Close the ledger; what was written stays. Does nothing when it is not open."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            moved = False
             with suppress(sqlite3.Error):  # what is in the log is safe there, and moved at the next start
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                moved = self._move_log(connection)
+            if not moved:
+                self._sums.forget()  # SQLite may move the rest by itself when it closes
             connection.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
@@ -114,7 +122,14 @@ class Store:
         if self._log_bytes >= (1 if idle else _CHECKPOINT_BYTES):
             # Counted down even when it fails: trying again after every group would help nobody.
             self._log_bytes = 0
-            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._move_log(self.connection)
+
+    def _move_log(self, connection: sqlite3.Connection) -> bool:
+        """Move the write-ahead log into the database, and return whether all of it was."""
+        _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if frames == moved:
+            self._sums.record(frames)
+        return bool(frames == moved)
 
     def _write_whole(self, group: Sequence[Prepared]) -> list[Outcome]:
         connection = self.connection

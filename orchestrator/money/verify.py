@@ -12,18 +12,21 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from orchestrator.money import chain
 from orchestrator.money.chain import PENDING, POSTED
 from orchestrator.money.instants import hour_of
+from orchestrator.money.lock import is_being_written
+from orchestrator.money.page_sums import changed_pages
 from orchestrator.money.preparation import decode_meters
 from orchestrator.money.recount import Recount
 from orchestrator.money.report import Problem, VerifyReport
@@ -32,6 +35,7 @@ from orchestrator.money.steps import RESOLVING, step_problem, sums_of
 from orchestrator.money.targets import read_targets
 from orchestrator.money.totals import read_in_transit
 from orchestrator.money.validation import COMES_TO_NOTHING, account_kind
+from orchestrator.money.wal import log_problems
 from streams.booking import BookingRejected, Correction, Posting, Resolution
 
 MAX_PROBLEMS: Final = 100
@@ -80,27 +84,33 @@ _ORIGINS: Final = "SELECT id, book, stream, instance FROM origins"
 _NOT_THE_LEDGERS_FAULT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
 
 
-def verify(path: Path) -> VerifyReport:
-    """Recompute chain, ids, digests, steps, states, balances and meters, and let SQLite check its pages.
+def verify(path: Path, *, of_a_copy: bool = False) -> VerifyReport:
+    """Recompute chain, ids, digests, steps, states, balances and meters, and check every page of the file.
 
     Memory grows with the number of balances and meters, not with that of transactions.
+
+    Args:
+        path: The ledger.
+        of_a_copy: Whether it has just been copied, so that there can be no sums of its pages.
 
     Raises:
         LedgerFileError: The file is no ledger, or too damaged to be opened as one.
         sqlite3.OperationalError: It cannot be opened now.
     """
-    connection = open_reader(path)
-    # A damaged byte may leave text that is not UTF-8: that is to be found, not to be stumbled over.
-    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-    try:
-        return _Verification(connection).run()
-    finally:
-        connection.close()
+    with ExitStack() as opened:
+        # Closed after the connection: it would take SQLite's locks on the file with it.
+        file = opened.enter_context(path.open("rb")) if path.is_file() else None
+        connection = opened.enter_context(closing(open_reader(path)))
+        # A damaged byte may leave text that is not UTF-8: that is to be found, not to be stumbled over.
+        connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+        return _Verification(path, connection, None if of_a_copy else file).run()
 
 
 class _Verification:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, file: BinaryIO | None) -> None:
+        self._path = path
         self._connection = connection
+        self._file = file
         self._problems: list[Problem] = []
         self._problem_count = 0
         self._notes: list[str] = []
@@ -120,11 +130,12 @@ class _Verification:
             self._check_states,
             self._check_sums,
             self._check_names,
+            self._check_pages,
             self._look_for_transfers,
         ):
             try:
                 check()
-            except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            except (sqlite3.DatabaseError, TypeError, ValueError, LookupError) as error:
                 if getattr(error, "sqlite_errorcode", None) in _NOT_THE_LEDGERS_FAULT:
                     raise
                 self._note(f"cannot be read any further: {error}", self._last + 1)
@@ -173,7 +184,7 @@ class _Verification:
             try:
                 for problem in self._transaction_problems(row, *(part.at(sequence) for part in parts.values())):
                     self._note(problem, sequence, row[1])
-            except (TypeError, ValueError, AttributeError, OverflowError, BookingRejected) as error:
+            except (TypeError, ValueError, AttributeError, LookupError, OverflowError, BookingRejected) as error:
                 self._note(f"cannot be recomputed: {error}", sequence, row[1])
             self._head = row[-1] if isinstance(row[-1], bytes) else b""
         self._note_strays(parts, None)
@@ -297,6 +308,28 @@ class _Verification:
         for number, *origin in self._connection.execute(_ORIGINS):
             if number not in used:
                 self._note(f"origin {'/'.join(map(str, origin))} has no balance")
+
+    def _check_pages(self) -> None:
+        """Look at what none of the others sees: bytes that hold nothing, and those that are not in the file yet."""
+        for problem in log_problems(self._path, in_use=is_being_written(self._path)):
+            self._note(problem)
+        if self._file is None:
+            return
+        changed = changed_pages(self._path, self._file)
+        if changed is None:
+            self._notes.append("no sums of its pages are kept beside this file: what holds nothing was not looked at")
+            return
+        size = self._connection.execute("PRAGMA page_size").fetchone()[0]
+        for page in changed:
+            place = f"bytes {(page - 1) * size} to {page * size - 1}{self._owner_of(page)}"
+            self._note(f"page {page} of the file ({place}) is not as it was written")
+
+    def _owner_of(self, page: int) -> str:
+        try:
+            found = self._connection.execute("SELECT name FROM dbstat WHERE pageno = ?", (page,)).fetchone()
+        except sqlite3.Error:  # not every SQLite has it, and it stumbles over damaged pages
+            return ""
+        return f", of {found[0]}" if found is not None else ""
 
     def _look_for_transfers(self) -> None:
         for book in ("paper", "live"):

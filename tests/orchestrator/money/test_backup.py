@@ -41,7 +41,7 @@ def test_a_backup_is_one_private_file_that_verifies(path: Path, tmp_path: Path) 
     assert (report.ok, report.transactions) == (True, 5)
     assert names(shelf) == {"monday.sqlite3"}
     assert stat.S_IMODE((shelf / "monday.sqlite3").stat().st_mode) == 0o600
-    assert verify(shelf / "monday.sqlite3") == report
+    assert verify(shelf / "monday.sqlite3", of_a_copy=True) == report
     assert names(shelf) == {"monday.sqlite3"}  # reading it leaves nothing beside it
 
 
@@ -135,8 +135,12 @@ def test_a_restored_ledger_is_what_was_backed_up_and_the_former_one_stays(path: 
     assert restored.former.name.startswith("ledger.before-restore-")
     assert len(ids(restored.former)) == 3
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for ledger in (path, restored.former):
+        report = verify(ledger)
+        assert (report.ok, report.notes) == (True, ())  # each has the sums of its own pages
     ledger_with(path, api_call(3), api_call(4))  # it goes on from there
-    assert verify(path).ok
+    report = verify(path)
+    assert (report.ok, report.notes) == (True, ())
 
 
 def test_a_ledger_is_restored_where_there_is_none(path: Path, tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date_and_stays_as_it_is
     before = backup.read_bytes()
     assert restore(backup, path).report.transactions == 5
     assert backup.read_bytes() == before
-    assert names(tmp_path) == {"old", path.name, f"{path.name}.lock"}
+    assert names(tmp_path) == {"old", path.name, f"{path.name}.lock", f"{path.name}-pages"}
 
 
 def test_a_crash_before_the_new_ledger_has_its_name_leaves_the_former_one(

@@ -134,11 +134,15 @@ async def test_a_booking_after_a_long_rest_is_in_the_revenue_log_at_once(
         await until_lines(instances, 1)
 
 
-async def test_a_clean_stop_leaves_one_file(path: Path, instances: Path) -> None:
+async def test_a_clean_stop_leaves_the_ledger_and_the_sums_of_its_pages(path: Path, instances: Path) -> None:
     async with ActorSystem("test") as system:
         ledger = await system.spawn(lambda: Ledger(path, instances), name="ledger")
         await ledger.ask(api_call(1), timeout=WAIT_S)
-    assert {file.name for file in path.parent.glob(f"{path.name}*")} <= {path.name, f"{path.name}.lock"}
+    assert {file.name for file in path.parent.glob(f"{path.name}*")} <= {
+        path.name,
+        f"{path.name}-pages",
+        f"{path.name}.lock",
+    }
 
 
 async def test_stopping_leaves_nothing_unwritten(path: Path, instances: Path) -> None:

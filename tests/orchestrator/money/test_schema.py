@@ -15,6 +15,7 @@ import pytest
 from orchestrator.money import schema
 from orchestrator.money.chain import id_text
 from orchestrator.money.movements import join
+from orchestrator.money.page_sums import sums_of
 from orchestrator.money.schema import LedgerFileError, open_reader, open_writer, schema_problems
 from orchestrator.money.store import Store
 from orchestrator.money.verify import verify
@@ -222,6 +223,7 @@ def test_sums_of_a_ledger_of_the_second_version_are_those_of_its_postings(path: 
         connection.executescript(
             "DROP TABLE sums; DROP TABLE flows; DROP INDEX transactions_by_correction; PRAGMA user_version = 2"
         )
+    sums_of(path).unlink()
     open_writer(path).close()
     with closing(open_reader(path)) as connection:
         for table, rows in kept.items():

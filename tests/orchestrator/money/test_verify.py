@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import re
 import shutil
 import sqlite3
@@ -15,8 +14,9 @@ from typing import Any
 import pytest
 
 from orchestrator.money import chain
+from orchestrator.money.page_sums import sums_of
 from orchestrator.money.report import VerifyReport
-from orchestrator.money.schema import LedgerFileError, open_reader
+from orchestrator.money.schema import open_reader
 from orchestrator.money.store import Store
 from orchestrator.money.verify import verify
 from streams.booking import Correction
@@ -38,7 +38,8 @@ def ledger(path: Path) -> Path:
 
 
 def tamper(path: Path, *statements: str, parameters: tuple[Any, ...] = ()) -> VerifyReport:
-    """Change the file behind the ledger's back, triggers and all, and verify it."""
+    """Change the file behind the ledger's back, triggers, sums of pages and all, and verify it."""
+    sums_of(path).unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
@@ -197,34 +198,6 @@ def test_problems_past_the_first_hundred_are_counted(path: Path) -> None:
     store.close()
     report = tamper(path, "UPDATE transactions SET memo = 'x'")
     assert (len(report.problems), report.problem_count) == (100, 300)
-
-
-def test_any_flipped_byte_is_found_or_changes_nothing_that_was_booked(ledger: Path, tmp_path: Path) -> None:
-    def content(path: Path) -> list[Any]:
-        with closing(open_reader(path)) as connection:
-            tables = "accounts", "origins", "transactions", "postings", "evidence", "balances", "meters"
-            return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
-
-    original, expected = ledger.read_bytes(), content(ledger)
-    artefact = original.index(b'{"valid": true, "call": 3}')
-    anywhere = random.Random(7).sample(range(len(original)), 150)
-    copy = tmp_path / "copy.sqlite3"
-    found = 0
-    for offset in (artefact, *anywhere):
-        damaged = bytearray(original)
-        damaged[offset] ^= 0x20
-        copy.write_bytes(damaged)
-        try:
-            report = verify(copy)
-        except LedgerFileError:
-            found += 1
-            continue
-        if report.ok:
-            assert content(copy) == expected, f"byte {offset} was changed unseen"
-        else:
-            found += 1
-            assert offset != artefact or 3 in {problem.sequence for problem in report.problems}
-    assert found > 5
 
 
 def test_a_ledger_is_verified_while_it_is_written(store: Store, path: Path) -> None:

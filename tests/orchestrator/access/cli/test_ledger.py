@@ -114,6 +114,7 @@ def test_reading_the_file_is_said_and_leaves_it_as_it_is(automate: Automate, res
     assert {file.name for file in (resting / "state").iterdir()} <= {
         "ledger.sqlite3",
         "ledger.sqlite3.lock",
+        "ledger.sqlite3-pages",
         "ledger.sqlite3-wal",
         "ledger.sqlite3-shm",
     }
