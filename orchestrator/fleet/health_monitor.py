@@ -31,6 +31,7 @@ from orchestrator.fleet.health.report import (
     incident_view,
     instance_row,
     service_row,
+    verdict_of,
 )
 from orchestrator.fleet.health.watch import Moment, Watch
 from orchestrator.fleet.health.webhook import Courier
@@ -337,12 +338,11 @@ class HealthMonitor(Actor[ReadHealth]):
             for place, each in enumerate(page.items):
                 if place % _ROWS_IN_A_TURN == _ROWS_IN_A_TURN - 1:
                     await asyncio.sleep(0)
-                row = instance_row(each, self._watch, self._now())
-                if message.verdict not in (None, row.verdict):
+                if message.verdict not in (None, verdict_of(each, self._watch)):
                     continue
                 if len(rows) == limit:
                     return rows, str(last_port)  # as the cursors of `fleet.list` are
-                rows.append(row)
+                rows.append(instance_row(each, self._watch, self._now()))
                 last_port = each.port
             cursor = page.next_cursor
             if cursor is None or message.verdict is None:

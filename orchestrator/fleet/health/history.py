@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Final, TypeAlias
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
 from orchestrator.fleet.health.incidents import Incident
+
+Args = ParamSpec("Args")
+R = TypeVar("R")
 
 FAILURES_KEPT: Final = 10_000
 INCIDENTS_KEPT: Final = 2_000
@@ -77,6 +82,7 @@ class History:
         self._file = file
         self._waiting: deque[Entry] = deque(maxlen=WAITING_MOST)
         self._turn = asyncio.Lock()
+        self._thread: ThreadPoolExecutor | None = None
         self._database: sqlite3.Connection | None = None
         self._written = 0
         self.arrived = asyncio.Event()
@@ -88,7 +94,7 @@ class History:
             OSError, sqlite3.Error: It can be neither opened nor replaced.
         """
         async with self._turn:
-            return await asyncio.to_thread(self._open)
+            return await self._in_thread(self._open)
 
     def add(self, entry: Entry) -> None:
         """Have a record written soon. Where too many wait, the oldest of them are lost."""
@@ -107,7 +113,7 @@ class History:
             if not batch:
                 return
             try:
-                await asyncio.to_thread(self._write, batch)
+                await self._in_thread(self._write, batch)
             except (OSError, sqlite3.Error):
                 self.arrived.set()
                 raise
@@ -123,21 +129,30 @@ class History:
             OSError, sqlite3.Error: They cannot be read.
         """
         async with self._turn:
-            return await asyncio.to_thread(self._failures, limit, name)
+            return await self._in_thread(self._failures, limit, name)
 
     async def past_incidents(self, limit: int, name: str | None = None) -> tuple[Incident, ...]:
         """Return the last incidents, of one subject or of all, the newest first. Raises as `failures` does."""
         async with self._turn:
-            return await asyncio.to_thread(self._incidents, limit, name)
+            return await self._in_thread(self._incidents, limit, name)
 
     async def close(self) -> None:
         """Close the file; does nothing when it is not open."""
         async with self._turn:
-            database, self._database = self._database, None
-            if database is not None:
-                await asyncio.to_thread(database.close)
+            if self._database is not None:
+                await self._in_thread(self._database.close)
+                self._database = None
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)  # it has nothing left to do
+                self._thread = None
 
-    # -- in a thread, one at a time -------------------------------------------------------------------------
+    async def _in_thread(self, work: Callable[Args, R], *args: Args.args, **kwargs: Args.kwargs) -> R:
+        # One of its own: the shared ones may all be busy with a slow disk, just when something is to be told of it.
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="health-history")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
+
+    # -- in that thread -------------------------------------------------------------------------------------
 
     def _open(self) -> tuple[Incident, ...]:
         try:

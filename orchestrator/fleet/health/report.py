@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.fleet.health.history import PastFailure
 from orchestrator.fleet.health.incidents import Incident, Outcome
 from orchestrator.fleet.health.probe import Subject, Symptom
-from orchestrator.fleet.health.watch import Moment, Watch
+from orchestrator.fleet.health.watch import Look, Moment, Watch
 from orchestrator.fleet.health.webhook import Delivery
 from orchestrator.fleet.health.window import Figures
 from orchestrator.fleet.view import InstanceRow
@@ -129,16 +129,11 @@ def _row(subject: Subject, stream: str | None, state: str, watch: Watch, now: Mo
     look = watch.last_look(subject)
     windows = watch.figures(subject, now)
     incident = watch.incidents.of(subject)
-    verdict: Verdict = "unknown"
-    if look is not None:
-        verdict = "well" if look.probe.symptom is None else "ill"
-    elif state == "stopped":
-        verdict = "down_by_hand"
     return HealthRow(
         name=subject.name,
         stream=stream,
         state=state,
-        verdict=verdict,
+        verdict=_verdict(look, state),
         symptom=None if look is None else look.probe.symptom,
         detail="" if look is None else look.probe.detail,
         last_probe_at=None if look is None else look.at,
@@ -148,6 +143,17 @@ def _row(subject: Subject, stream: str | None, state: str, watch: Watch, now: Mo
         windows=windows,
         incident=None if incident is None else incident.id,
     )
+
+
+def verdict_of(row: InstanceRow, watch: Watch) -> Verdict:
+    """Return how the last look found an instance; costs less than all of its row."""
+    return _verdict(watch.last_look(Subject("instance", row.id)), row.state)
+
+
+def _verdict(look: Look | None, state: str) -> Verdict:
+    if look is not None:
+        return "well" if look.probe.symptom is None else "ill"
+    return "down_by_hand" if state == "stopped" else "unknown"
 
 
 def incident_view(incident: Incident) -> IncidentView:
