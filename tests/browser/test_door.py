@@ -44,9 +44,10 @@ def test_one_logs_in_with_the_token_and_out_again_and_waits_for_a_daemon_that_is
     expect(banner).to_contain_text("Trying again in")
     expect(page.locator("#connection")).to_have_text("Offline")
     assert page.locator("#net").inner_text() != "", "what was known is still shown"
-    daemon.start()
     banner.get_by_role("button", name="Try now").click()
+    expect(page.locator("#connection")).to_have_text("Offline")
+    daemon.start()
     # Sessions end with the daemon.
-    expect(page).to_have_url(f"{url}/login?next=/", timeout=20_000)
+    expect(page).to_have_url(f"{url}/login?next=/", timeout=40_000)
     log_in()
     context.close()

@@ -24,7 +24,8 @@ export class HealthPanel {
   start(feed) {
     const looking = repeat(() => this.#look(), EVERY_MS);
     feed.on("service.", looking.now);
-    feed.watch((state) => state === "live" && looking.now());
+    // Whether the daemon is away, or only this session over, is told by an answer alone.
+    feed.watch((state) => state !== "connecting" && looking.now());
   }
 
   async #look() {
