@@ -20,7 +20,19 @@ from rich.table import Table
 
 from tests.benchmarks.figure import Figure
 
-NAMES = ("kernel", "fleet", "control", "ledger", "api", "allocator", "redirect", "crawl", "arbitrage", "events")
+NAMES = (
+    "kernel",
+    "fleet",
+    "control",
+    "ledger",
+    "ledger_years",
+    "api",
+    "allocator",
+    "redirect",
+    "crawl",
+    "arbitrage",
+    "events",
+)
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -17,7 +17,9 @@ from time import perf_counter
 from typing import Any, Final
 
 from actors import ActorSystem
+from orchestrator.money.instants import hour_of, to_us
 from orchestrator.money.ledger import Ledger
+from orchestrator.money.movements import DAY_CHARS, flows_of, split
 from orchestrator.money.preparation import decode_meters, prepare
 from orchestrator.money.schema import open_reader, open_writer
 from orchestrator.money.store import Store
@@ -34,11 +36,14 @@ KEYS: Final = 200
 GROUP: Final = 1_000
 GROUPS_PER_CHECKPOINT: Final = 8  # the store's own rhythm, so that neither side moves more pages
 
+_ADD_PARTS: Final = "ON CONFLICT DO UPDATE SET billions = billions + excluded.billions, rest = rest + excluded.rest"
 _TABLES: Final = {
     "transactions": "INSERT INTO transactions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "postings": "INSERT INTO postings VALUES (?,?,?,?,?)",
     "evidence": "INSERT INTO evidence VALUES (?,?)",
     "balances": ("INSERT INTO balances VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET units = units + excluded.units"),
+    "sums": f"INSERT INTO sums VALUES (?,?,?,?,?,?) {_ADD_PARTS}",
+    "flows": f"INSERT INTO flows VALUES (?,?,?,?,?,?,?,?,?,?) {_ADD_PARTS}",
     "meters": "INSERT INTO meters VALUES (?,?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
 }
 
@@ -140,7 +145,9 @@ def _rows(path: Path, bookings: list[Book]) -> tuple[dict[str, list[Any]], list[
             for name in ("transactions", "postings", "evidence")
         }
     legs = len(all_rows["postings"]) // len(bookings)
-    day = bookings[0].occurred_at.date().isoformat()
+    hour = hour_of(to_us(bookings[0].occurred_at))
+    parties = {number: (book, stream) for number, book, stream, _ in names["origins"]}
+    earning = {number: (kind, False) for number, _, kind in names["accounts"] if kind == "income"}
     groups = []
     for start in range(0, len(bookings), GROUP):
         group = {
@@ -150,12 +157,20 @@ def _rows(path: Path, bookings: list[Book]) -> tuple[dict[str, list[Any]], list[
         }
         origins = {row[0]: row[2] for row in group["transactions"]}
         balances: Counter[tuple[Any, ...]] = Counter()
+        sums: Counter[tuple[Any, ...]] = Counter()
+        flows: Counter[tuple[Any, ...]] = Counter()
         for sequence, _, account, asset, units in group["postings"]:
-            balances[origins[sequence], account, asset, "posted", day] += units
+            origin = origins[sequence]
+            balances[origin, account, asset, "posted", hour[:DAY_CHARS]] += units
+            sums[origin, account, asset, "posted"] += units
+            if account in earning:
+                flows.update(dict.fromkeys(flows_of(hour, parties[origin], earning[account], asset, "posted"), units))
         meters: Counter[str] = Counter()
         for row in group["transactions"]:
             meters.update({increment.meter: increment.amount for increment in decode_meters(row[14])})
         group["balances"] = [(*place, units) for place, units in balances.items()]
+        group["sums"] = [(*place, *split(units)) for place, units in sums.items()]
+        group["flows"] = [(*place, *split(units)) for place, units in flows.items()]
         group["meters"] = list(meters.items())
         groups.append(group)
     return names, groups
