@@ -150,7 +150,7 @@ class Top(App[int]):
         log = self.screen_stack[0].query_one("#activity", RichLog)
         # Nobody reads more than that at once, and each line costs the loop a millisecond.
         for text in lines(said[-_ACTIVITY_AT_ONCE:], bookings=self._bookings):
-            log.write(text, shrink=False)
+            log.write(text, expand=True)
         for event in said:
             topic = str(event.get("event", "")).partition(".")[0]
             if topic in ("instance", "rollout", "config"):

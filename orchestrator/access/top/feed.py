@@ -17,7 +17,7 @@ LONGEST_DELAY_S: Final = 10.0
 KEPT: Final = 5000
 """Notifications that wait to be handed out; the oldest give way, as on a screen."""
 
-_GATHERED_FOR_S: Final = 0.4
+_GATHERED_FOR_S: Final = 0.75
 _ANSWER_S: Final = 10.0
 
 

@@ -166,10 +166,10 @@ class InstanceScreen(Screen[None]):
     def _log_told(self, said: list[Any]) -> None:
         log = self.query_one("#log", RichLog)
         for fields in said:
-            log.write(_log_line(fields), shrink=False)
+            log.write(_log_line(fields), expand=True)
 
     def _log_lost(self, reason: str, again_in_s: float) -> None:
-        self.query_one("#log", RichLog).write(Text(f"not followed for now: {visible(reason)}", "red"), shrink=False)
+        self.query_one("#log", RichLog).write(Text(f"not followed for now: {visible(reason)}", "red"), expand=True)
 
 
 _LEVELS = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}

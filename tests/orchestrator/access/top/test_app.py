@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from orchestrator.access.top.app import Top
 from orchestrator.access.top.instance import InstanceScreen
 from orchestrator.access.top.rows import Selection
 from orchestrator.access.top.virtual_table import VirtualTable
-from tests.orchestrator.access.cli.conftest import configure, start, wait_until_up
+from tests.orchestrator.access.cli.conftest import COMMAND, configure, start, wait_until_up
 
 # The loop is the page's own: nobody but it waits while Textual reads its style sheets.
 pytestmark = pytest.mark.may_block
@@ -58,10 +59,10 @@ def told(daemon: Client, instance: str) -> str:
     return state
 
 
-async def test_a_small_screen_shows_the_daemon_its_books_and_every_instance(socket: Path) -> None:
+async def test_a_small_screen_shows_the_daemon_its_books_every_instance_and_rollouts(socket: Path) -> None:
     app = Top(socket)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
-        text = await until(pilot, lambda text: "USD" in of(text, FIRST) and "running" in text)
+        text = await until(pilot, lambda text: "USD" in of(text, FIRST) and "running" in text and "q Quit" in text)
         lines = text.splitlines()
         assert len(lines) == SMALL[1]
         assert "● running  sandbox" in lines[0]
@@ -71,6 +72,9 @@ async def test_a_small_screen_shows_the_daemon_its_books_and_every_instance(sock
         assert "3 of 3 instances" in text
         assert all("ready" in of(text, instance) for instance in (FIRST, SECOND, THIRD))
         assert "q Quit" in lines[-1]
+        await pilot.press("2")
+        text = await until(pilot, lambda text: "rollout-0001" in text)
+        assert "3/3 completed" in text
 
 
 async def test_what_happens_is_seen_as_it_happens(socket: Path, daemon: Client) -> None:
@@ -115,13 +119,13 @@ async def test_a_refusal_is_told_and_changes_nothing(socket: Path, daemon: Clien
         assert await asyncio.to_thread(told, daemon, FIRST) == "ready"
 
 
-async def test_words_states_and_streams_narrow_the_list(socket: Path) -> None:
-    app = Top(socket)
+async def test_words_states_and_streams_narrow_the_list_at_first_those_of_the_command_line(socket: Path) -> None:
+    app = Top(socket, Selection(text="002"))
     async with app.run_test(size=SMALL, notifications=True) as pilot:
-        await until(pilot, lambda text: "3 of 3" in text)
-        await pilot.press("slash", *"003", "enter")
         text = await until(pilot, lambda text: "1 of 3" in text)
-        assert of(text, THIRD)
+        assert of(text, SECOND)
+        await pilot.press("slash", "backspace", "3", "enter")
+        text = await until(pilot, lambda text: of(text, THIRD) != "")
         assert not of(text, FIRST)
         await pilot.press("escape", "s")
         await until(pilot, lambda text: "state ready" in text and "3 of 3" in text)
@@ -169,14 +173,6 @@ async def test_an_instance_has_its_funnel_settings_bookings_and_log(socket: Path
         assert not isinstance(app.screen, InstanceScreen)
 
 
-async def test_rollouts_show_their_progress(socket: Path) -> None:
-    app = Top(socket)
-    async with app.run_test(size=SMALL, notifications=True) as pilot:
-        await pilot.press("2")
-        text = await until(pilot, lambda text: "rollout-0001" in text)
-        assert "3/3 completed" in text
-
-
 async def test_help_lists_every_key_that_does_something(socket: Path) -> None:
     app = Top(socket)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
@@ -221,13 +217,6 @@ async def test_a_daemon_that_is_gone_is_said_to_be_and_found_again(
         await asyncio.to_thread(process.communicate)
 
 
-async def test_what_was_asked_for_on_the_command_line_is_shown_first(socket: Path) -> None:
-    app = Top(socket, Selection(text="002"))
-    async with app.run_test(size=SMALL, notifications=True) as pilot:
-        text = await until(pilot, lambda text: "1 of 3" in text)
-        assert of(text, SECOND)
-
-
 async def test_colours_are_the_terminals_own(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORFGBG", "0;15")
     app = Top(socket)
@@ -265,14 +254,16 @@ _SVG = os.environ.get("AUTOMATE_TOP_SVG")
 
 @pytest.mark.skipif(_SVG is None, reason="AUTOMATE_TOP_SVG names no file to draw to")
 async def test_the_picture_of_the_documentation(tmp_path: Path) -> None:
-    """Draws docs/top.svg: AUTOMATE_TOP_SVG=docs/top.svg AUTOMATE_HOME=<a running fleet's>."""
+    """Draws docs/top.svg: AUTOMATE_TOP_SVG=docs/top.svg AUTOMATE_HOME=<that of a fleet with chaos>."""
     assert _SVG is not None
     app = Top(Path(os.environ["AUTOMATE_HOME"]) / "run" / "control.sock")
     async with app.run_test(size=(112, 36)) as pilot:
         await until(pilot, lambda text: "USD" in of(text, FIRST))
-        await asyncio.sleep(8)
+        await asyncio.sleep(4)
+        await asyncio.to_thread(subprocess.run, [*COMMAND, "chaos", "crash", FIRST], check=True)
+        await until(pilot, lambda text: "instance.restarted" in text)
         await pilot.press("down", "down")
-        await pilot.pause()
+        await asyncio.sleep(2)
         file = tmp_path / "top.svg"
         file.write_text(app.export_screenshot(title="automate top"))
         shutil.copy(file, _SVG)
