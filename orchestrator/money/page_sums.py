@@ -6,8 +6,8 @@ changes such a byte changes others next, and so `verify` is to find it, too.
 
 SQLite writes to the database in one place only: where the write-ahead log is moved into it. When all of the log has
 been moved, what the database holds of its pages is what the log holds, and their sums are taken from there; before
-SQLite begins the log anew, they are on disk. A crash in between leaves the log, and a page that is in the log needs no
-sum. So there is no moment at which a sum is wrong.
+SQLite begins the log anew, they are on disk. A crash in between leaves the log. Of a page that the log holds otherwise
+than its sum says, the database may hold anything: it is yet to be moved. So there is no moment at which a sum is wrong.
 
 The file is `AuPages1`, the size of a page, four zero bytes, and for each page a CRC-32; numbers are little-endian.
 """
@@ -159,15 +159,15 @@ def changed_pages(ledger: Path, database: BinaryIO) -> Iterator[int] | None:
     return _changed(database, page_bytes, sums, pages_in_log(ledger))
 
 
-def _changed(database: BinaryIO, page_bytes: int, sums: array[int], in_log: set[int]) -> Iterator[int]:
+def _changed(database: BinaryIO, page_bytes: int, sums: array[int], in_log: dict[int, int]) -> Iterator[int]:
+    yet_to_move = {page for page, crc in in_log.items() if page > len(sums) or crc != sums[page - 1]}
     number = 0
-    database.seek(0)
     for number, page in enumerate(_pages(database, page_bytes), 1):
-        if number in in_log or number == _LOCK_BYTE // page_bytes + 1:
+        if number in yet_to_move or number == _LOCK_BYTE // page_bytes + 1:
             continue
         if number > len(sums) or crc32(page) != sums[number - 1]:
             yield number
-    yield from (missing for missing in range(number + 1, len(sums) + 1) if missing not in in_log)
+    yield from (missing for missing in range(number + 1, len(sums) + 1) if missing not in yet_to_move)
 
 
 def _pages(file: BinaryIO, page_bytes: int) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ MAX_STORIES: Final = 20
 MAX_RELATED: Final = 200
 MAX_SHOWN_BYTES: Final = 64 * 1024
 
-Form: TypeAlias = Literal["json", "text", "binary"]
+Form: TypeAlias = Literal["json", "msgpack", "text", "binary"]
 
 _BOOKS: Final = ("paper", "live")
 _BY_ID: Final = "SELECT sequence FROM transactions WHERE id = ?"
@@ -47,6 +47,9 @@ _RELATED: Final = """
         WHERE entry.sequence = ?1
     UNION SELECT sequence FROM transactions WHERE corrects = (SELECT id FROM transactions WHERE sequence = ?1)
 """
+_STRUCTURED: Final = ("json", "msgpack")
+_COLLECTIONS: Final = frozenset(bytes([code]) for code in (*range(0x80, 0xA0), *range(0xDC, 0xE0)))
+"""What MessagePack begins with where it is a map or a list."""
 _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -60,7 +63,8 @@ class Proof(msgspec.Struct, frozen=True):
         intact: Whether the artefact still has that digest.
         size_bytes: How large the artefact is.
         form: What it is.
-        shown: The artefact: JSON and text as they are (JSON on one line), anything else as its bytes in hexadecimal.
+        shown: The artefact: text as it is, JSON on one line, MessagePack as such JSON (bytes in it as text or in
+            hexadecimal), anything else as its bytes in hexadecimal.
         cut: Whether only its beginning is shown.
     """
 
@@ -190,9 +194,32 @@ def _shown(artefact: bytes) -> tuple[Form, str, bool]:
     beginning = artefact[:MAX_SHOWN_BYTES]
     # The cut may go through a character: what is left of it is dropped.
     text = beginning.decode(errors="ignore") if cut else beginning.decode(errors="replace")
+    if not cut and artefact[:1] in _COLLECTIONS and (told := _told(artefact)) is not None:
+        return "msgpack", told, False
     if _UNFIT.search(text) or "\ufffd" in text or len(text.encode()) < len(beginning) - 3:
         return "binary", beginning[: MAX_SHOWN_BYTES // 2].hex(), len(artefact) > MAX_SHOWN_BYTES // 2
     return "text", text, cut
+
+
+def _told(artefact: bytes) -> str | None:
+    """Return MessagePack as JSON; None where it is none."""
+    try:
+        return msgspec.json.encode(_readable(msgspec.msgpack.decode(artefact))).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return None
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(_readable(key)): _readable(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_readable(member) for member in value]
+    if isinstance(value, bytes):
+        form, shown, _ = _shown(value)
+        return msgspec.Raw(shown.encode()) if form in _STRUCTURED else shown
+    if isinstance(value, msgspec.msgpack.Ext):
+        return {"type": value.code, "data": bytes(value.data).hex()}
+    return value
 
 
 def _place(connection: sqlite3.Connection, sequence: int, row: tuple[Any, ...]) -> Place:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
+from zlib import crc32
 
 import msgspec
 
@@ -103,14 +104,16 @@ def read_frames(file: BinaryIO, header: LogHeader, after: int = 0) -> Iterator[F
         yield Frame(number, page, bool(commit_size), (sums[0], sums[1]), (raw[:_CHECKED_BYTES], raw[_FRAME.size :]))
 
 
-def pages_in_log(ledger: Path) -> set[int]:
-    """Return the pages that a database's log holds: what the database has of them may be old, or half written."""
+def pages_in_log(ledger: Path) -> dict[int, int]:
+    """Return the pages that a database's log holds, with the CRC-32 of what it holds of each last."""
     try:
         with log_of(ledger).open("rb") as file:
             header = read_header(file)
-            return set() if header is None else {frame.page for frame in read_frames(file, header)}
+            if header is None:
+                return {}
+            return {frame.page: crc32(frame.content) for frame in read_frames(file, header)}
     except FileNotFoundError:
-        return set()
+        return {}
 
 
 def log_problems(ledger: Path, *, in_use: bool) -> Iterator[str]:

@@ -166,6 +166,16 @@ def test_a_reader_that_keeps_the_log_from_being_moved_costs_no_sum(store: Store,
     in_order(path)
 
 
+def test_a_page_that_was_moved_is_looked_at_while_the_log_still_has_it(store: Store, path: Path) -> None:
+    write(store, *(api_call(n) for n in range(50)))
+    store.checkpoint(idle=True)
+    assert log_of(path).stat().st_size > 0
+    flip(path, 2 * PAGE + 1000)
+    assert changed(path) == [3]
+    flip(path, 2 * PAGE + 1000)
+    in_order(path)
+
+
 def test_a_stop_while_somebody_reads_leaves_no_wrong_sum(path: Path) -> None:
     ledger_with(path, *(api_call(n) for n in range(50)))
     store = Store(path)

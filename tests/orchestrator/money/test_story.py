@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +155,12 @@ def test_nothing_is_found_under_another_name(reading: sqlite3.Connection, told: 
         (b"GET /c/x HTTP/1.1\r\nHost: a\r\n", "text", "GET /c/x HTTP/1.1\r\nHost: a\r\n"),
         ("Größe".encode(), "text", "Größe"),
         (b"\x00\x01\xff", "binary", "0001ff"),
+        (
+            msgspec.msgpack.encode({"path": "/v1/x", "body": b'{"a": 1}', "digest": b"\x00\xff", 7: [b"GET"]}),
+            "msgpack",
+            '{"path":"/v1/x","body":{"a":1},"digest":"00ff","7":["GET"]}',
+        ),
+        (b"\x93\x01\x02", "binary", "930102"),
         (b"\x1b[2J", "binary", "1b5b324a"),
         ("Größe".encode("latin-1"), "binary", "Größe".encode("latin-1").hex()),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_a_log_is_read_as_sqlite_wrote_it(crashed: Path) -> None:
         assert list(read_frames(file, header, after=2)) == frames[2:]
     assert [frame.number for frame in frames] == list(range(1, len(frames) + 1))
     assert sum(frame.commits for frame in frames) >= 3
-    assert {frame.page for frame in frames} == pages_in_log(crashed)
+    assert pages_in_log(crashed) == {frame.page: crc32(frame.content) for frame in frames}
     report = verify(crashed)
     assert (report.ok, report.transactions, report.notes) == (True, 4, ())
 
@@ -102,7 +103,7 @@ def test_frames_of_an_earlier_use_of_the_file_count_for_nothing(store: Store, pa
 
 def test_where_there_is_no_log_nothing_is_wrong_with_it(path: Path) -> None:
     assert list(log_problems(path, in_use=False)) == []
-    assert pages_in_log(path) == set()
+    assert pages_in_log(path) == {}
     log_of(path).write_bytes(b"")
     assert list(log_problems(path, in_use=False)) == []
-    assert pages_in_log(path) == set()
+    assert pages_in_log(path) == {}

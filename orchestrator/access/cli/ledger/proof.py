@@ -140,7 +140,7 @@ def _tell_postings(entry: Any) -> None:
 
 def _artefact(proof: Any) -> Iterator[str]:
     shown = proof["shown"]
-    if proof["form"] == "json":
+    if proof["form"] in {"json", "msgpack"}:
         import msgspec
 
         shown = msgspec.json.format(shown, indent=2)
