@@ -107,6 +107,7 @@ class HealthMonitor(Actor[ReadHealth]):
         self._history = history
         self._courier = courier
         self._refs: dict[str, ActorRef[Any]] = {}
+        self._seen: set[str] = watch.instances()
         self._unsubscribe: Callable[[], None] | None = None
 
     async def on_start(self) -> None:
@@ -152,7 +153,8 @@ class HealthMonitor(Actor[ReadHealth]):
 
     async def _go_round(self, settings: HealthMonitoring) -> None:
         """Look at each instance once, evenly over the interval."""
-        total = (await self._fleet.ask(Summarise(), _ASK_S)).total
+        # As many as the last time; counting ten thousand anew would be the longest turn of the round.
+        total = len(self._seen) or (await self._fleet.ask(Summarise(), _ASK_S)).total
         there: set[str] = set()
         cursor: str | None = None
         while True:
@@ -165,9 +167,13 @@ class HealthMonitor(Actor[ReadHealth]):
             cursor = page.next_cursor
             if cursor is None:
                 break
-        for subject in self._watch.missing("instance", there):
-            self._refs.pop(subject.name, None)
-            self._dismiss(subject, "gone")
+        known = self._seen | {
+            each.subject.name for each in self._watch.incidents.open() if each.subject.kind == "instance"
+        }
+        self._seen = there
+        for name in known - there:
+            self._refs.pop(name, None)
+            self._dismiss(Subject("instance", name), "gone")
 
     async def _look_at(self, rows: tuple[InstanceRow, ...], settings: HealthMonitoring) -> None:
         """Ask some instances how they are, all at once."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 
 from orchestrator.fleet.health.incidents import Change, Incidents, Outcome, Tolerance
-from orchestrator.fleet.health.probe import Probe, Subject, SubjectKind
+from orchestrator.fleet.health.probe import Probe, Subject
 from orchestrator.fleet.health.window import SPANS_S, Figures, Window
 
 
@@ -64,10 +63,9 @@ class Watch:
         self._looks.pop(subject, None)
         return self.incidents.dismiss(subject, outcome, now.at)
 
-    def missing(self, kind: SubjectKind, there: Collection[str]) -> list[Subject]:
-        """Return the subjects of a kind that are known here, open incidents included, and are not there any more."""
-        known = {*self._looks, *(incident.subject for incident in self.incidents.open())}
-        return [each for each in known if each.kind == kind and each.name not in there]
+    def instances(self) -> set[str]:
+        """Return the ids of the instances that were looked at."""
+        return {subject.name for subject in self._looks if subject.kind == "instance"}
 
     def count(self) -> tuple[int, int]:
         """Return how many subjects the last look found well, and how many not."""
