@@ -1,6 +1,6 @@
 // What happens, while it happens. Bookings come many at a time: those of a stream within some seconds share a line.
 
-import { add, readable } from "./amounts.js";
+import { add, isNegative, readable } from "./amounts.js";
 import { h, part } from "./dom.js";
 import { clock, plural, words } from "./format.js";
 
@@ -94,12 +94,13 @@ function line(item) {
 }
 
 function booking({ count, amounts, instances, event }) {
-  const sums = Object.entries(amounts).map(([asset, amount]) => `${readable(amount, 0, true)} ${asset}`);
+  const sums = Object.entries(amounts).map(([asset, amount]) =>
+    h("span", { class: isNegative(amount) ? "loss" : "" }, `${readable(amount, 0, true)} ${asset} `));
   const who = instances.size === 1 ? link(event.instance) : `${words(event.stream)}, ${plural(instances.size, "instance")}`;
   return [
     h("span", { class: "what" }, count === 1 ? words(event.kind) : plural(count, "booking"), event.state === "pending" ? ", pending" : ""),
     " ", h("span", { class: "who" }, who),
-    h("span", { class: "amounts" }, sums.join(", ") || "moved, nothing earned"),
+    h("span", { class: "amounts" }, sums.length ? sums : "moved, nothing earned"),
     event.book === "live" && h("span", { class: "book" }, "live"),
   ];
 }

@@ -5,6 +5,7 @@ import { onTheme } from "./theme.js";
 
 const PITCHES = [30, 26, 22, 18, 15, 12, 10, 9];
 const NUMBERED = 26; // from this pitch on, a tile has room for its number
+const ROUNDED = 15; // below this one, thousands of tiles are in view, and their corners would not be seen
 const HEADING = 24;
 const GAP_BELOW = 10;
 const WANTED_HEIGHT = 420;
@@ -143,7 +144,7 @@ export class TileGrid {
     const after = group.left + pen.measureText(name).width + 8;
     pen.font = `12px ${this.#colours.font}`;
     pen.fillStyle = this.#colours.muted;
-    pen.fillText(`${count(group.ready)} of ${count(group.rows.length)} ready`, after, group.top + 10);
+    pen.fillText(`${count(group.ready)}/${count(group.rows.length)} ready`, after, group.top + 10);
   }
 
   #paintTile(pen, group, place) {
@@ -154,7 +155,6 @@ export class TileGrid {
     const y = group.top + HEADING + Math.floor(place / this.#columns) * pitch;
     const colour = this.#colours[row.state];
     const radius = pitch > 14 ? 4 : 2;
-    box(pen, x, y, side, radius);
     if (row.state === "stopped" || row.state === "standby") {
       box(pen, x + 0.75, y + 0.75, side - 1.5, radius);
       pen.strokeStyle = colour;
@@ -162,7 +162,11 @@ export class TileGrid {
       pen.setLineDash(row.state === "standby" ? [2, 2] : []);
       pen.stroke();
       pen.setLineDash([]);
+    } else if (pitch < ROUNDED) {
+      pen.fillStyle = colour;
+      pen.fillRect(x, y, side, side);
     } else {
+      box(pen, x, y, side, radius);
       pen.fillStyle = colour;
       pen.fill();
     }
