@@ -11,6 +11,7 @@ import msgspec
 from config.errors import Fault
 from config.health_monitoring import HealthMonitoring, health_faults
 from config.names import Name
+from config.revenue_report import RevenueReporting
 
 Mode: TypeAlias = Literal["sandbox", "live"]
 """Whether the far side is the daemon's own paper world or the real one."""
@@ -86,6 +87,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         instance_log_max_bytes: Size at which an instance's `instance.jsonl` is rotated.
         log_files_kept: Rotated files that are kept of each log.
         health: How services and instances are looked at, and who is told.
+        report: What the reports of revenue say, and how often they are made.
         streams: The plan of each stream. A stream that is not named here does not run.
     """
 
@@ -105,6 +107,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instance_log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 1024 * 1024
     log_files_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     health: HealthMonitoring = HealthMonitoring()
+    report: RevenueReporting = RevenueReporting()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
 
 

@@ -217,8 +217,8 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         paper_world = await services.start(partial(sandbox, worlds, visitors), "sandbox")
 
     def report_schedule() -> Schedule:
-        wanted = daemon.settings().unified_dashboard
-        return Schedule(Wishes(around.book, wanted.report_asset, wanted.daily_target), wanted.report_interval_s)
+        wanted = daemon.settings().fleet.report
+        return Schedule(Wishes(around.book, wanted.asset, wanted.daily_target), wanted.interval_s)
 
     revenue: ActorRef[Any] | None = None
     dashboard = settings.unified_dashboard

@@ -82,7 +82,7 @@ def test_a_description_that_spans_lines_is_whole() -> None:
 
 
 def test_a_section_holds_only_what_it_needs() -> None:
-    assert set(section_schema("fleet")["$defs"]) == {"Fleet", "HealthMonitoring", "StreamPlan"}
+    assert set(section_schema("fleet")["$defs"]) == {"Fleet", "HealthMonitoring", "RevenueReporting", "StreamPlan"}
     assert set(section_schema("unified_dashboard")["$defs"]) == {"UnifiedDashboard", "Workflow"}
 
 

@@ -15,6 +15,7 @@ from config.fleet import Fleet, StreamPlan
 from config.paths import resolve_home
 from config.recovery import Recovery
 from config.repo_automation import RepoAutomation
+from config.revenue_report import RevenueReporting
 from config.sections import Settings
 from config.store import ConfigStore
 from config.unified_dashboard import UnifiedDashboard
@@ -93,6 +94,12 @@ any_settings = st.builds(
         log_max_bytes=st.integers(65_536, 2**40),
         instance_log_max_bytes=st.integers(65_536, 2**40),
         log_files_kept=st.integers(1, 100),
+        report=st.builds(
+            RevenueReporting,
+            interval_s=st.floats(5, 86_400),
+            asset=st.sampled_from(["USD", "BTC"]),
+            daily_target=st.none() | st.sampled_from(["0", "12.50", "1000000"]),
+        ),
         streams=st.dictionaries(
             st.sampled_from(list(STREAMS)),
             st.builds(

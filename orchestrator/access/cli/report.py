@@ -73,14 +73,14 @@ def _made_of_file(target: Target, path: Path) -> Any:
     from streams.money import AmountError, UnknownAssetError
 
     settings = store_of(target.paths()).validate()
-    wanted = settings.unified_dashboard
+    wanted = settings.fleet.report
     book: Any = "paper" if settings.fleet.mode == "sandbox" else "live"
     with explained(path), closing(open_reader(path)) as connection:
         figures = read_figures(connection, datetime.now(UTC))
     try:
-        made = compose(figures, None, Wishes(book, wanted.report_asset, wanted.daily_target))
+        made = compose(figures, None, Wishes(book, wanted.asset, wanted.daily_target))
     except (UnknownAssetError, AmountError) as error:
-        raise CommandFailed(f"unified_dashboard_config.json: {error}", CONFIGURATION) from error
+        raise CommandFailed(f"fleet_config.json, report: {error}", CONFIGURATION) from error
     reports = target.paths().reports
     reports.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_report(made, reports)

@@ -58,12 +58,12 @@ def test_files_are_written_for_the_owner_alone(automate: Automate, resting: Path
 
 def test_the_configuration_says_what_stands_at_the_top(automate: Automate, resting: Path) -> None:
     (resting / "config").mkdir()
-    (resting / "config" / "fleet_config.json").write_text('{"mode": "live"}')
-    (resting / "config" / "unified_dashboard_config.json").write_text('{"daily_target": "10"}')
+    file = resting / "config" / "fleet_config.json"
+    file.write_text('{"mode": "live", "report": {"daily_target": "10"}}')
     document = automate("report", "--json", home=resting).document
     assert (document["summary"]["book"], document["summary"]["total_revenue"]) == ("live", "9.00")
     assert document["summary"]["daily_target"]["amount"] == "10.00"
-    (resting / "config" / "unified_dashboard_config.json").write_text('{"report_asset": "XYZ"}')
+    file.write_text('{"report": {"asset": "XYZ"}}')
     told = automate("report", home=resting)
     assert told.status == 78
     assert "no asset 'XYZ' is declared" in told.err
