@@ -98,7 +98,8 @@ class Top(App[int]):
         """Lay out the page."""
         yield Overview(id="head")
         yield Static(id="selection")
-        yield Input(placeholder="words that a row must have; Enter keeps them, Esc drops them", id="find", compact=True)
+        hint = "words that a row must have; Enter keeps them, Esc drops them"
+        yield Input(placeholder=hint, id="find", compact=True, select_on_focus=False)
         yield VirtualTable(self._columns(), lambda row: row.id, id="fleet")
         log = RichLog(id="activity", max_lines=_ACTIVITY_KEPT, min_width=0, auto_scroll=True)
         yield Pages({"activity": log, "rollouts": VerticalScroll(Static(id="rollout-lines"), id="rollouts")}, id="foot")
@@ -243,6 +244,7 @@ class Top(App[int]):
         """Ask for words."""
         field = self.query_one("#find", Input)
         field.value = self._selection.text
+        field.cursor_position = len(field.value)
         field.display = True
         field.focus()
 
