@@ -50,7 +50,7 @@ class DaemonWithPage(DaemonProcess):
             os.close(pipe)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonWithPage]:
     """One for all who leave it as they found it, but for bookings and what was told."""
     yield from _started(tmp_path_factory.mktemp("browser") / "home")
@@ -70,7 +70,7 @@ def _started(home: Path) -> Iterator[DaemonWithPage]:
         made.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """The browser. As root it has no sandbox, and here it sees nothing but the daemon's own page."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
@@ -84,7 +84,7 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def session(chromium: Any, daemon: DaemonWithPage) -> Iterator[Any]:
     """A browser's context that has logged in."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
