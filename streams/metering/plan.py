@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -48,7 +49,9 @@ def check_plans(plans: Mapping[str, Plan], default_plan: str, asset: str) -> Non
     for name, plan in plans.items():
         _check_plan(f"plans.{name}", plan, asset)
     if default_plan not in plans:
-        raise ValueError(f"default_plan: there is no plan {default_plan!r}; known are {', '.join(plans)}")
+        nearest = difflib.get_close_matches(default_plan, plans, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ValueError(f"default_plan: there is no plan {default_plan!r}; {hint}known are {', '.join(plans)}")
 
 
 def _check_plan(field: str, plan: Plan, asset: str) -> None:

@@ -96,11 +96,11 @@ def test_a_crash_between_the_two_is_told_and_healed_by_booking_both_again(
     assert read_totals(reading, "live").in_transit == ()
     report = verify(path)
     assert report.ok
-    assert report.notes == (f"in transit between instances, paper: {amount} USD on {due}",)
+    assert f"in transit between instances, paper: {amount} USD on {due}" in report.notes
     first, second = (book(store, side) for side in pair)
     assert (first.replayed, second.replayed) == (done == 0, done == 1)
     assert read_totals(reading, "paper").in_transit == ()
-    assert verify(path).notes == ()
+    assert not [note for note in verify(path).notes if "in transit" in note]
 
 
 def test_one_in_transit_does_not_hide_another(store: Store, reading: sqlite3.Connection) -> None:
