@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from streams.booking import Book, BookingRejected, LedgerRef, LedgerUnavailable, Receipt
+from streams.booking import Book, BookingRejected, LedgerRef, Receipt
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -38,9 +38,7 @@ async def book_until_known(
         except BookingRejected:
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps the ledger from answering, the question stays
-            wait_s = max(pause_s, error.retry_after_s) if isinstance(error, LedgerUnavailable) else pause_s
-            log.warning(
-                "booking.delayed", key=booking.key, reason=f"{type(error).__name__}: {error}", retry_in_s=wait_s
-            )
-        await asyncio.sleep(wait_s)
+            reason = f"{type(error).__name__}: {error}"
+            log.warning("booking.unsettled", key=booking.key, reason=reason, retry_in_s=pause_s)
+        await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

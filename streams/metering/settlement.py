@@ -28,6 +28,7 @@ from streams.booking import (
     Posting,
     Receipt,
 )
+from streams.bookkeeping import book_until_known
 from streams.metering.allowance import Reservation
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = Receipt | BookingRejected
 
 REFUND_REASON: Final = "the answer could not be given, because the booking was confirmed too late"
-
-_FIRST_PAUSE_S: Final = 0.25
-_LONGEST_PAUSE_S: Final = 30.0
 
 
 class UnsettledBooking:
@@ -116,7 +114,7 @@ class Settlement:
     async def _settle(self, unsettled: UnsettledBooking) -> Outcome:
         if unsettled.outcome.done():
             return unsettled.outcome.result()
-        outcome = await self._book_until_known(unsettled.book)
+        outcome = await self._outcome_of(unsettled.book)
         if isinstance(outcome, Receipt):
             unsettled.reservation.commit(booked=True)
             self.booked += 1
@@ -127,25 +125,18 @@ class Settlement:
 
     async def _refund(self, unsettled: UnsettledBooking, receipt: Receipt) -> None:
         refund = _refund_of(unsettled.book, receipt, self._now())
-        outcome = await self._book_until_known(refund)
+        outcome = await self._outcome_of(refund)
         if isinstance(outcome, Receipt):
             unsettled.reservation.refund()
             self.refunded += 1
             self._log.info("booking.refunded", transaction=receipt.id, refund=outcome.id)
 
-    async def _book_until_known(self, book: Book) -> Outcome:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                return await self._ledger.ask(book, self._timeout_s)
-            except BookingRejected as rejection:
-                self._log.error("booking.rejected", key=book.key, reason=str(rejection))
-                return rejection
-            except Exception as error:  # noqa: BLE001 - whatever keeps the ledger from answering, the question stays
-                reason = f"{type(error).__name__}: {error}"
-                self._log.warning("booking.unsettled", key=book.key, reason=reason, retry_in_s=pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+    async def _outcome_of(self, book: Book) -> Outcome:
+        try:
+            return await book_until_known(self._ledger, book, self._log, timeout_s=self._timeout_s)
+        except BookingRejected as rejection:
+            self._log.error("booking.rejected", key=book.key, reason=str(rejection))
+            return rejection
 
 
 def _refund_of(made: Book, receipt: Receipt, now: datetime) -> Book:
