@@ -133,12 +133,14 @@ class Trial:
         if not self._counting:
             return
         for booking, _ in booked:
+            if all(is_internal(posting.account) for posting in booking.postings):
+                continue  # a transfer between instances: nobody from outside has paid
             instance = booking.instance
             self._bookings[instance] = self._bookings.get(instance, 0) + 1
             self._first_after_s.setdefault(instance, monotonic() - self._began)
             units = self._units.setdefault(instance, {})
             for posting in booking.postings if booking.state == "posted" else ():
-                if posting.account.startswith(("income:", "cost:")) and not is_internal(posting.account):
+                if posting.account.startswith(("income:", "cost:")):
                     units[posting.asset] = units.get(posting.asset, 0) - posting.units
 
     async def work(self, running: Running) -> int:
