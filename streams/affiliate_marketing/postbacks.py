@@ -24,8 +24,8 @@ from streams.affiliate_marketing.order_decisions import PostbackIdReused, Quaran
 from streams.affiliate_marketing.order_store import Postback
 from streams.affiliate_marketing.orders import NotBookedYet, Orders
 from streams.affiliate_marketing.settings import AffiliateMarketingSettings, Network
-from streams.affiliate_marketing.webhook import NotSigned, verify
 from streams.http_answer import JSON_TYPE, BodyTooLarge, HttpAnswer, PeerGone, problem_answer, read_body
+from streams.webhooks import NotSigned, verify
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

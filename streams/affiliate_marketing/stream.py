@@ -37,10 +37,10 @@ from streams.affiliate_marketing.settings import AffiliateMarketingSettings
 from streams.affiliate_marketing.statement_desk import StatementDesk
 from streams.affiliate_marketing.step_booking import Bookkeeper
 from streams.affiliate_marketing.visitors import HOUR_US, FirstClick, Visitors
-from streams.affiliate_marketing.webhook import read_secrets
 from streams.front import Front
 from streams.http_host import HttpApp
 from streams.stream import Health, Stream, StreamContext
+from streams.webhooks import read_secrets
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

@@ -37,7 +37,7 @@ def secrets(case: Case) -> Iterator[Finding]:
     """Look whether what the configuration names is in `.env`; values are not shown."""
     from config.env_file import parse_env
     from config.errors import ConfigError
-    from streams.affiliate_marketing.webhook import read_secrets
+    from streams.webhooks import read_secrets
 
     file = case.paths.env_file
     try:

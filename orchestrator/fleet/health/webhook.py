@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from config.health_monitoring import HealthMonitoring
-from streams.affiliate_marketing.webhook import read_secrets, sign
+from streams.webhooks import read_secrets, sign
 
 if TYPE_CHECKING:
     import aiohttp

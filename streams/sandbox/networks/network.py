@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from streams.affiliate_marketing.webhook import sign
 from streams.money import format_amount
 from streams.sandbox.networks.fate import Saying, buys, story_of
 from streams.sandbox.networks.network_store import Outgoing, Publisher, Terms
+from streams.webhooks import sign
 
 _CENT: Final = 10_000
 _STALE_S: Final = 3600

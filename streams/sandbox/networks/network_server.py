@@ -22,13 +22,13 @@ import structlog
 from actors import Actor, Message, on
 from config.saving import write_atomically
 from streams.addresses import address_of
-from streams.affiliate_marketing.webhook import SECRET_PREFIX, read_secrets
 from streams.far_sides import FarSide
 from streams.http_answer import BodyTooLarge, HttpAnswer, PeerGone, problem_answer, read_body
 from streams.http_host import HttpApp, HttpHost, PortTaken
 from streams.sandbox.networks.network import Network
 from streams.sandbox.networks.network_store import Due, NetworkStore, Publisher
 from streams.sandbox.world import Ground
+from streams.webhooks import SECRET_PREFIX, read_secrets
 
 R = TypeVar("R")
 

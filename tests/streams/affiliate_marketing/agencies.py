@@ -19,10 +19,10 @@ from orchestrator.money.report import Entry
 from streams.affiliate_marketing.caps import Cap
 from streams.affiliate_marketing.settings import AffiliateMarketingSettings, Campaign, Link, Network, Offer
 from streams.affiliate_marketing.stream import AffiliateMarketing
-from streams.affiliate_marketing.webhook import sign
 from streams.booking import BookName
 from streams.far_sides import FarSide, FarSides
 from streams.money import format_amount, parse_amount
+from streams.webhooks import sign
 from tests.streams.contexts import context_for, open_commons
 from tests.streams.ledgers import LedgerBench, open_ledger
 

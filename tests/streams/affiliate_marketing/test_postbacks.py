@@ -13,8 +13,8 @@ import pytest
 
 from actors import Refusal
 from streams.affiliate_marketing.settings import Network
-from streams.affiliate_marketing.webhook import sign
 from streams.booking import FindBooking
+from streams.webhooks import sign
 from tests.streams.affiliate_marketing.agencies import CHROME, KEY, NOW, offer, open_agency, settings
 
 KEY_OF_MSG_A = "affiliate_marketing-001/acme/order-1/msg_a/0-expect"
