@@ -6,15 +6,15 @@ line short; nothing was booked on it, and it is taken off.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from config.saving import sync_directory, write_atomically
+from config.saving import write_atomically
 from streams.content_monetization.delivery_events import Event
+from streams.event_lines import TooLarge, append_lines, read_lines
 
 MAX_JOURNAL_BYTES: Final = 64 * 1024 * 1024
 
@@ -42,19 +42,11 @@ def read_events(path: Path) -> list[Event]:
         OSError: The file cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return []
-    with os.fdopen(descriptor, "r+b") as file:
-        content = file.read(MAX_JOURNAL_BYTES + 1)
-        if len(content) > MAX_JOURNAL_BYTES:
-            raise JournalDamaged(path, 0, f"more than {MAX_JOURNAL_BYTES} bytes")
-        whole = content.rfind(b"\n") + 1
-        if whole != len(content):
-            file.truncate(whole)
-            os.fsync(file.fileno())
+        lines = read_lines(path, MAX_JOURNAL_BYTES)
+    except TooLarge as error:
+        raise JournalDamaged(path, 0, str(error)) from error
     events: list[Event] = []
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             events.append(_DECODER.decode(line))
         except msgspec.MsgspecError as error:
@@ -68,23 +60,7 @@ def append_events(path: Path, events: Sequence[Event]) -> int:
     Raises:
         OSError: They could not be stored, and nothing of them is left in the file.
     """
-    data = _lines(events)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, mode=0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        try:
-            written = os.write(descriptor, data)
-            if written != len(data):
-                raise OSError(0, f"only {written} of {len(data)} bytes were taken (is the disk full?)")
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
-    finally:
-        os.close(descriptor)
-    if size == 0:
-        sync_directory(path.parent)
-    return size + len(data)
+    return append_lines(path, _lines(events))
 
 
 def rewrite_events(path: Path, events: Sequence[Event]) -> int:

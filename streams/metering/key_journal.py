@@ -6,7 +6,6 @@ crash cut short is a last line without its newline, which nobody was shown, and 
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -15,6 +14,7 @@ import msgspec
 
 from actors import Refusal
 from streams.booking import BookName
+from streams.event_lines import TooLarge, append_lines, read_lines
 
 MAX_JOURNAL_BYTES: Final = 16 * 1024 * 1024
 """Largest journal that is read or grown: about 30,000 keys."""
@@ -93,19 +93,11 @@ def read_journal(path: Path) -> list[KeyEvent]:
         OSError: The file cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return []
-    with os.fdopen(descriptor, "r+b") as file:
-        content = file.read(MAX_JOURNAL_BYTES + 1)
-        if len(content) > MAX_JOURNAL_BYTES:
-            raise KeyJournalDamaged(path, 0, f"more than {MAX_JOURNAL_BYTES} bytes")
-        whole = content.rfind(b"\n") + 1
-        if whole != len(content):
-            file.truncate(whole)
-            os.fsync(file.fileno())
+        lines = read_lines(path, MAX_JOURNAL_BYTES)
+    except TooLarge as error:
+        raise KeyJournalDamaged(path, 0, str(error)) from error
     events: list[KeyEvent] = []
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             events.append(_DECODER.decode(line))
         except msgspec.MsgspecError as error:
@@ -120,34 +112,6 @@ def append_event(path: Path, event: KeyEvent) -> None:
         KeyJournalUnwritable: It could not be stored, and nothing of it is left in the file.
     """
     try:
-        _append(path, _ENCODER.encode(event) + b"\n")
+        append_lines(path, _ENCODER.encode(event) + b"\n", MAX_JOURNAL_BYTES)
     except OSError as error:
         raise KeyJournalUnwritable(path, error.strerror or str(error)) from error
-
-
-def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, mode=0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size + len(line) > MAX_JOURNAL_BYTES:
-            raise OSError(0, f"it would be larger than {MAX_JOURNAL_BYTES} bytes")
-        try:
-            written = os.write(descriptor, line)
-            if written != len(line):
-                raise OSError(0, f"only {written} of {len(line)} bytes were taken (is the disk full?)")
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
-        if size == 0:
-            _sync_directory(path.parent)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
