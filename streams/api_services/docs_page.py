@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shlex
-from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ import msgspec
 from streams.api_services.parameters import Parameter, example, parameters
 from streams.api_services.product import AnyProduct
 from streams.api_services.settings import ApiServicesSettings
+from streams.metering.shop_page import shop_template
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -45,22 +45,12 @@ def docs_page(settings: ApiServicesSettings, base_url: str) -> str:
         )
         for name, product in settings.offered().items()
     ]
-    return _template().render(settings=settings, base_url=base_url, entries=entries)
+    return _template().render(settings=settings, base_url=base_url, entries=entries, sold="Calls")
 
 
 @functools.cache
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    source = resources.files("streams.api_services").joinpath("templates", "docs.html")
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    return shop_template("streams.api_services")
 
 
 def _curl(product: AnyProduct, base_url: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shlex
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from streams.data_harvesting.recipe import Recipe
 from streams.data_harvesting.record import PROVENANCE
 from streams.data_harvesting.settings import DataHarvestingSettings
+from streams.metering.shop_page import shop_template
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -45,18 +45,12 @@ def docs_page(settings: DataHarvestingSettings, base_url: str) -> str:
     entries = [
         _Entry(name, recipe, _columns(recipe), _curl(name, base_url)) for name, recipe in settings.datasets.items()
     ]
-    return _template().render(settings=settings, base_url=base_url, entries=entries)
+    return _template().render(settings=settings, base_url=base_url, entries=entries, sold="Downloads")
 
 
 @functools.cache
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    source = resources.files("streams.data_harvesting").joinpath("templates", "docs.html")
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    return shop_template("streams.data_harvesting")
 
 
 def _columns(recipe: Recipe) -> list[_Column]:
