@@ -7,8 +7,7 @@ starts, not before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -54,15 +53,6 @@ class Served(Protocol):
     def health(self) -> Health: ...  # noqa: D102
 
 
-class JustHealth:
-    """An instance that serves nothing but its health check."""
-
-    def __init__(self, id: str, log: FilteringBoundLogger, health: Callable[[], Health]) -> None:  # noqa: A002
-        self.id = id
-        self.log = log
-        self.health = health
-
-
 def health_answer(instance: str, health: Health) -> HttpAnswer:
     """Return what `GET /healthz` says of an instance."""
     status = "ok" if health.ready else "unavailable"
@@ -101,23 +91,6 @@ def http_app_of(handlers: Sequence[HTTPRouteHandler]) -> HttpApp:
             logging_config=None,
         )
     )
-
-
-@lru_cache(maxsize=1)
-def health_app() -> HttpApp:
-    """Return the application of instances that serve nothing else. No framework is needed for that."""
-    return HttpApp(_serve_health)
-
-
-async def _serve_health(scope: Any, receive: Any, send: Any) -> None:
-    if scope["path"] != "/healthz":
-        answer = problem_answer(404, "there is nothing at this path but /healthz", code="http_404")
-    elif scope["method"] not in ("GET", "HEAD"):
-        answer = problem_answer(405, _DETAILS[405], code="http_405", headers=[(b"allow", b"GET, HEAD")])
-    else:
-        served: Served = scope["state"]["served"]
-        answer = health_answer(served.id, served.health())
-    await answer(scope, receive, send)
 
 
 def _response(answer: HttpAnswer) -> Response[bytes]:

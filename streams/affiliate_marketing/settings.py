@@ -6,7 +6,6 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -247,12 +246,6 @@ def _units(field: str, offer: Offer, amount: str | None = None) -> int:
     except AmountError as error:
         share = " A share is written `8%`." if amount is None else ""
         raise ValueError(f"{field}: {error}.{share}") from None
-
-
-def share_of(commission: str) -> Decimal | None:
-    """Return the share of an order's value that a commission is, 0.08 of `8%`; None for a fixed amount."""
-    share = _PERCENT.fullmatch(commission)
-    return None if share is None else Decimal(share[1]) / 100
 
 
 def _checked(field: str, check: object, value: object) -> None:

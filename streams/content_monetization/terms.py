@@ -87,11 +87,6 @@ class Terms(msgspec.Struct, frozen=True, dict=True):
         day = min(self.starts.day, calendar.monthrange(year, month + 1)[1])
         return self.starts.replace(year=year, month=month + 1, day=day)
 
-    def period_end(self, number: int) -> datetime:
-        """Return the end of a period: the next one's start, or the contract's own end where that comes first."""
-        end = self.period_start(number + 1)
-        return end if self.ends is None else min(end, self.ends)
-
 
 def terms_of(contract: SponsorContract, asset: str) -> Terms:
     """Return the terms of a contract."""

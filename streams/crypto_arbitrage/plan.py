@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
-from streams.crypto_arbitrage.conversion import Conversion
 from streams.crypto_arbitrage.market import Market, Side
 from streams.crypto_arbitrage.order import Order
 
@@ -83,8 +81,3 @@ class Plan(msgspec.Struct, frozen=True):
         for leg in self.legs:
             symbols[leg.market.venue] = (*symbols.get(leg.market.venue, ()), leg.market.symbol)
         return symbols
-
-
-def legs_of(conversions: Sequence[Conversion]) -> tuple[Leg, ...]:
-    """Return the legs that priced conversions are traded with."""
-    return tuple(Leg(each.market, each.side, each.amount, each.limit) for each in conversions)

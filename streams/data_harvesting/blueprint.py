@@ -109,27 +109,6 @@ def _prices(group: str, price: str) -> Recipe:
     )
 
 
-def _goods(price: str) -> Recipe:
-    return Recipe(
-        title="Goods of the wholesale market",
-        description="Origin, group and unit of everything that is traded there.",
-        price=price,
-        sitemaps=(_page("market", "/sitemap.xml"),),
-        follow=(r"^/goods/\d+$",),
-        item="dl.good",
-        fields={
-            "id": Field("integer", attribute="data-id"),
-            "name": Field(select=".name"),
-            "group": Field(select=".group", pattern="[a-z]+"),
-            "origin": Field(select=".origin"),
-            "unit": Field(select=".unit"),
-        },
-        key=("id",),
-        vanished="drop",
-        licence=LicenceRule(attribution="Wholesale Market"),
-    )
-
-
 def _events(kind: str, path: str, price: str) -> Recipe:
     return Recipe(
         title=f"What is on: {kind}",

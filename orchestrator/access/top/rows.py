@@ -59,11 +59,6 @@ class Selection(msgspec.Struct, frozen=True):
     sort: SortBy = "instance"
     descending: bool = False
 
-    @property
-    def narrows(self) -> bool:
-        """Whether instances may be left out."""
-        return bool(self.text.split()) or self.state is not None or self.stream is not None
-
     def apply(self, rows: Sequence[Row], money: Mapping[str, Money]) -> list[Row]:
         """Return the rows that are wanted, in order.
 
