@@ -16,13 +16,19 @@ from streams.crypto_arbitrage.inventory import Inventory
 from streams.crypto_arbitrage.market import Market
 from streams.crypto_arbitrage.order import Order, OrderReport
 from streams.crypto_arbitrage.order_book import OrderBook
-from streams.crypto_arbitrage.venue import Venue, VenueUnavailable, Wallet
+from streams.crypto_arbitrage.venue import OrderRefused, Venue, VenueUnavailable, Wallet
 from streams.crypto_arbitrage.watchers import Watchers
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 _UPKEEP_S: Final = 30.0
+_BUSY_S: Final = 1.0
+"""Until balances are asked for again where orders were on their way."""
+
+_ON_ITS_WAY_S: Final = 60.0
+"""How long an order that nobody ends keeps balances from being taken up."""
+
 _LONGEST_PAUSE_S: Final = 10.0
 _FAILURES_TO_START_ANEW: Final = 6
 _REMEASURE_ROUNDS: Final = 2
@@ -157,8 +163,12 @@ class VenueDesk(Common):
     async def place(self, order: Order) -> OrderReport:
         """Send an order; see `Venue.place`."""
         self._traded_s[order.market.symbol] = float("inf")
+        self.inventory.sent(order.client_id, self._monotonic())
         try:
             return await self._venue.place(order)
+        except OrderRefused:
+            self.inventory.gone(order.client_id)
+            raise
         finally:
             self._traded_s[order.market.symbol] = self._monotonic()
 
@@ -166,10 +176,15 @@ class VenueDesk(Common):
         """Ask what came of an order; see `Venue.find`."""
         return await self._venue.find(order)
 
-    async def read_balances(self) -> None:
-        """Take up what the venue says lies on the account. Raises `VenueUnavailable`."""
+    async def read_balances(self) -> bool:
+        """Take up what the venue says lies on the account, and return whether no order came between.
+
+        Raises:
+            VenueUnavailable: It does not answer.
+        """
+        self.inventory.forget(self._monotonic() - _ON_ITS_WAY_S)
         moves = self.inventory.moves
-        self.inventory.read(await self._venue.balances(), moves)
+        return self.inventory.read(await self._venue.balances(), moves)
 
     def _answered(self, symbol: str, task: asyncio.Task[OrderBook]) -> None:
         del self._asked[symbol]
@@ -210,10 +225,11 @@ class VenueDesk(Common):
             self.watchers.tell(changed)
 
     async def _upkeep_for_ever(self) -> None:
+        pause_s = _UPKEEP_S
         while True:
-            await asyncio.sleep(_UPKEEP_S)
+            await asyncio.sleep(pause_s)
             try:
-                await self.read_balances()
+                pause_s = _UPKEEP_S if await self.read_balances() else _BUSY_S
                 await self._measure_clock()
             except VenueUnavailable as error:
                 self._log.debug("venue.upkeep_failed", reason=str(error))

@@ -25,6 +25,10 @@ class AlreadyReserved(Refusal):
 class Inventory:
     """The balances of one account, and the reservations on them.
 
+    The venue's own figures and the fills that we are told of must never count the same fill twice. So figures are
+    taken up only while no order is on its way, and a fill whose order was sent in a former life, which may be in the
+    figures or not, makes them stale instead of changing them.
+
     Args:
         venue: The venue's name.
     """
@@ -34,12 +38,19 @@ class Inventory:
         self._balances: dict[str, int] = {}
         self._reserved: dict[str, dict[str, int]] = {}
         self._markets: dict[str, str] = {}
+        self._on_their_way: dict[str, float] = {}
         self._moves = 0
+        self._stale = False
 
     @property
     def moves(self) -> int:
-        """A number that changes whenever a trade changes a balance."""
+        """A number that changes whenever a trade may have changed a balance."""
         return self._moves
+
+    @property
+    def stale(self) -> bool:
+        """Whether the balances are to be asked for again before anybody relies on them."""
+        return self._stale
 
     def balances(self) -> dict[str, int]:
         """Return all balances, reserved or not; units."""
@@ -86,24 +97,46 @@ class Inventory:
         self._reserved.pop(trip, None)
         self._markets = {symbol: holder for symbol, holder in self._markets.items() if holder != trip}
 
-    def traded(self, trip: str, changes: Mapping[str, int]) -> None:
+    def sent(self, order: str, now_s: float) -> None:
+        """Know that an order is on its way: the venue's figures may have it or not, until it is over.
+
+        Args:
+            order: Its client id.
+            now_s: The time of some monotonic clock, for `forget`.
+        """
+        self._moves += 1
+        self._on_their_way[order] = now_s
+
+    def gone(self, order: str) -> None:
+        """Know that an order came to nothing."""
+        self._on_their_way.pop(order, None)
+
+    def forget(self, before_s: float) -> None:
+        """Wait no longer for orders that were sent before then: whoever sent them is gone, or asks very long."""
+        self._on_their_way = {order: sent_s for order, sent_s in self._on_their_way.items() if sent_s >= before_s}
+
+    def traded(self, trip: str, order: str, changes: Mapping[str, int]) -> None:
         """Take up what a fill has changed, until the venue's own figures are read again.
 
         What the trip spends is taken from its reservation; what it brings in stays spoken for by it.
 
         Args:
             trip: The trip's id.
+            order: The client id of the order that was filled.
             changes: Signed units by asset.
         """
         self._moves += 1
+        known = self._on_their_way.pop(order, None) is not None
+        self._stale = self._stale or not known
         reserved = self._reserved.get(trip)
         for asset, units in changes.items():
-            self._balances[asset] = self._balances.get(asset, 0) + units
+            if known:
+                self._balances[asset] = self._balances.get(asset, 0) + units
             if reserved is not None:
                 reserved[asset] = max(0, reserved.get(asset, 0) + units)
 
     def read(self, balances: Mapping[str, int], moves: int) -> bool:
-        """Take up the venue's own figures, unless a trade has changed something since they were asked for.
+        """Take up the venue's own figures, unless orders may have changed something since they were asked for.
 
         Args:
             balances: Units by asset.
@@ -112,7 +145,8 @@ class Inventory:
         Returns:
             Whether they were taken up.
         """
-        if moves != self._moves:
+        if moves != self._moves or self._on_their_way:
             return False
         self._balances = dict(balances)
+        self._stale = False
         return True

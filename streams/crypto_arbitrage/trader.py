@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -155,14 +155,7 @@ class Trader:
                         await asyncio.sleep(self._patience.look_every_s)
                 reserved.callback(inventory.release, plan.id)
             trip, event = self._replay(plan)
-            outcome = await self._drive(trip, event)
-        for venue in plan.symbols():
-            desk = await self._desk_up(venue)
-            try:
-                await desk.read_balances()
-            except VenueUnavailable as error:
-                self._log.debug("venue.upkeep_failed", reason=str(error))
-        return outcome
+            return await self._drive(trip, event)
 
     # -- the machine ----------------------------------------------------------------------------------------------
 
@@ -231,9 +224,7 @@ class Trader:
             self._funnel.reach("sent")
         try:
             report = await self._desk_of(order.market.venue).place(order)
-        except OrderRefused as error:
-            return await self._refused(order, str(error))
-        except CommonDown as error:
+        except (OrderRefused, CommonDown) as error:
             return await self._refused(order, str(error))
         except OutcomeUnknown as error:
             self._log.warning("order.unknown", order=order.client_id, venue=order.market.venue, reason=str(error))
@@ -267,6 +258,8 @@ class Trader:
 
     async def _refused(self, order: Order, reason: str) -> Event:
         await self._journal.write(Refused(order.client_id, reason))
+        with suppress(CommonDown):
+            self._desk_of(order.market.venue).inventory.gone(order.client_id)
         self._hooks.ordered(True)
         self._log.info("order.refused", order=order.client_id, venue=order.market.venue, reason=reason)
         return NotPlaced(reason)
@@ -281,12 +274,7 @@ class Trader:
             await self._journal.write(
                 Settled(report, plan.home, order, costed.postings, costed.holdings, costed.income - costed.fees)
             )
-            try:
-                inventory = self._desk_of(order.market.venue).inventory
-            except CommonDown:
-                pass  # it reads the venue's own figures when it is up again
-            else:
-                inventory.traded(plan.id, changes_of(order.market, order.side, report))
+            await self._take_up(plan, order, report)
             if order.client_id == plan.order_id(0):
                 self._funnel.reach("filled")
         self._hooks.ordered(False)
@@ -302,6 +290,22 @@ class Trader:
             cost=show_amount(report.cost),
         )
         return Over(report)
+
+    async def _take_up(self, plan: Plan, order: Order, report: OrderReport) -> None:
+        """Have the inventory know of a fill; where it may know already, the trip waits for the venue's own figures."""
+        try:
+            desk = self._desk_of(order.market.venue)
+        except CommonDown:
+            return  # it reads the venue's own figures when it is up again
+        desk.inventory.traded(plan.id, order.client_id, changes_of(order.market, order.side, report))
+        while desk.inventory.stale:
+            try:
+                await desk.read_balances()
+            except VenueUnavailable as error:
+                self._log.debug("venue.upkeep_failed", reason=str(error))
+            if desk.inventory.stale:
+                await asyncio.sleep(self._patience.look_every_s)
+                desk = await self._desk_up(order.market.venue)
 
     # -- unwinding ------------------------------------------------------------------------------------------------
 

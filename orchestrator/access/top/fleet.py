@@ -18,6 +18,9 @@ _LEAST_MONEY_PAUSE_S: Final = 5.0
 _SHARE: Final = 20
 """A list is read again after so many times what reading it took: a large fleet costs no more than a small one."""
 
+_LONGEST_PAUSE_S: Final = 3.0
+"""However long reading took, for that may have been a busy moment: a person should not look at what was long ago."""
+
 GONE: Final = (DaemonUnreachable, CallTimedOut, RpcFailure)
 """How a question fails; the feed of events finds out when there is a daemon again."""
 
@@ -61,7 +64,7 @@ class Fleet:
                 await self._read()
             except GONE:
                 self._outdated.set()
-            await asyncio.sleep(max(_LEAST_PAUSE_S, _SHARE * (monotonic() - began_s)))
+            await asyncio.sleep(min(max(_LEAST_PAUSE_S, _SHARE * (monotonic() - began_s)), _LONGEST_PAUSE_S))
 
     async def _read(self) -> None:
         first = not self.rows
