@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from config.auto_scaling import AutoScaling, ScaledCount, SetBy, scaling_faults
 from config.errors import Fault
 from config.health_monitoring import HealthMonitoring, health_faults
 from config.names import Name
@@ -58,12 +59,38 @@ class StreamPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         multiplier: The stream's prior weight. It never multiplies money.
         isolation: Where its instances run.
         settings: What the stream's default settings are overlaid with; the stream validates it.
+        scale_min: The auto-scaler never goes below this; null for the count that a person set last.
+        scale_max: It never goes above this; null for the same.
+        scaled: The count that it set last, beside the one that a person had set.
     """
 
     count: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = DEFAULT_COUNT
     multiplier: Annotated[float, msgspec.Meta(gt=0, le=1000)] = UNKNOWN_MULTIPLIER
     isolation: Isolation = "actor"
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    scale_min: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = None
+    scale_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = None
+    scaled: ScaledCount | None = None
+
+    @property
+    def count_by_hand(self) -> int:
+        """The count that a person set last, whatever the auto-scaler has made of it since."""
+        if self.scaled is not None and self.scaled.count == self.count:
+            return self.scaled.by_hand
+        return self.count
+
+
+def plan_patch(plan: StreamPlan | None, count: int, by: SetBy) -> dict[str, Any]:
+    """Return the merge patch that stores a stream's new count.
+
+    Args:
+        plan: The stream's plan so far; None where the file does not name it.
+        count: The new count.
+        by: Who sets it. What a person sets is from then on the count by hand.
+    """
+    if by == "hand" or plan is None:
+        return {"count": count, "scaled": None}
+    return {"count": count, "scaled": {"by_hand": plan.count_by_hand, "count": count}}
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +115,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         log_files_kept: Rotated files that are kept of each log.
         health: How services and instances are looked at, and who is told.
         report: What the reports of revenue say, and how often they are made.
+        scaling: When the fleet grows and shrinks by itself.
         streams: The plan of each stream. A stream that is not named here does not run.
     """
 
@@ -108,6 +136,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_files_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     health: HealthMonitoring = HealthMonitoring()
     report: RevenueReporting = RevenueReporting()
+    scaling: AutoScaling = AutoScaling()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
 
 
@@ -154,6 +183,15 @@ def fleet_faults(fleet: Fleet) -> Iterator[Fault]:
     """Yield what is wrong between values that are right each by itself."""
     yield from port_faults(fleet)
     yield from health_faults(fleet.health, "$.health")
+    yield from scaling_faults(fleet.scaling, "$.scaling")
+    yield from bound_faults(fleet.streams)
+
+
+def bound_faults(streams: Mapping[str, StreamPlan]) -> Iterator[Fault]:
+    """Yield a fault where a stream's bounds of scaling leave no count between them."""
+    for name, plan in streams.items():
+        if plan.scale_min is not None and plan.scale_max is not None and plan.scale_min > plan.scale_max:
+            yield Fault(f"$.streams.{name}.scale_min", f"at most scale_max ({plan.scale_max})", str(plan.scale_min))
 
 
 def port_faults(fleet: Fleet) -> Iterator[Fault]:

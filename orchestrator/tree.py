@@ -30,6 +30,8 @@ from typing import Any
 import msgspec
 
 from actors import ActorContext, ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
+from config.auto_scaling import SetBy
+from config.fleet import plan_patch
 from config.paths import Paths
 from config.recovery import Recovery
 from config.secrets import EnvFile
@@ -180,8 +182,9 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
 
     roster, rollouts = Roster(paths.instances), Rollouts()
 
-    async def keep_count(stream: str, count: int) -> None:
-        await daemon.change("fleet", {"streams": {stream: {"count": count}}})
+    async def keep_count(stream: str, count: int, by: SetBy) -> None:
+        plan = daemon.settings().fleet.streams.get(stream)
+        await daemon.change("fleet", {"streams": {stream: plan_patch(plan, count, by)}})
 
     def deployment_manager() -> DeploymentManager:
         return DeploymentManager(

@@ -150,7 +150,7 @@ async def test_the_stream_of_your_own_books_a_file_once(statements: ModuleType, 
     name, value = re.findall(r'^(\w+) = "([\w:]+)"$', entry_point, re.MULTILINE)[0]
     fleet = Fleet(port_base=7900, streams={name: StreamPlan(count=1)})
 
-    async def keep_count(stream: str, count: int) -> None:
+    async def keep_count(stream: str, count: int, by: str) -> None:
         raise AssertionError
 
     for directory in ("instances", "checkpoints"):

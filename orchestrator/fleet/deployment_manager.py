@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from actors import Actor, ActorError, ActorRef, MailboxFull, StartFailed, on
+from config.auto_scaling import SetBy
 from config.errors import ConfigError, SaveError
 from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
@@ -69,7 +70,7 @@ class DeploymentManager(
     Args:
         catalog: The streams.
         fleet: Reads the fleet's configuration as it is in force.
-        keep_count: Stores the wanted count of a stream in the configuration.
+        keep_count: Stores the wanted count of a stream in the configuration, and who wants it.
         instances: The supervisor of the instances.
         around: What all instances share.
         events: Where to tell.
@@ -85,7 +86,7 @@ class DeploymentManager(
         self,
         catalog: Catalog,
         fleet: Callable[[], Fleet],
-        keep_count: Callable[[str, int], Awaitable[None]],
+        keep_count: Callable[[str, int, SetBy], Awaitable[None]],
         instances: ActorRef[Any],
         around: Surroundings,
         events: EventBus,
@@ -160,9 +161,11 @@ class DeploymentManager(
     def scale(self, message: messages.Scale) -> asyncio.Future[str]:
         """Bring a stream to a count."""
         to = message.to
-        return self.context.answer_later(self._bring, message.stream, lambda _: to, {})
+        return self.context.answer_later(self._bring, message.stream, lambda _: to, {}, message.by)
 
-    async def _bring(self, stream: str, wanted: Callable[[int], int], settings: dict[str, Any]) -> str:
+    async def _bring(
+        self, stream: str, wanted: Callable[[int], int], settings: dict[str, Any], by: SetBy = "hand"
+    ) -> str:
         kind = None
         if not any(record.stream == stream for record in self._roster.records.values()):
             kind = await self._kind(stream)  # says so where there is no such stream, even one of none
@@ -172,18 +175,18 @@ class DeploymentManager(
                 raise NotAsAsked(f"a stream has from 0 to {MAX_COUNT} instances, not {to}")
             former = self._fleet().streams.get(stream, StreamPlan(count=0))
             change = await self._plan(stream, to, former.settings, kind, settings)
-            await self._keep_wanted(stream, to)
+            await self._keep_wanted(stream, to, by)
             try:
                 await self._keep(change)
             except NotNow:
                 # Refused is refused: the next start should not do it after all.
-                await self._keep_wanted(stream, former.count)
+                await self._keep_wanted(stream, former.count, by)
                 raise
             return self._begin_change(stream, change)
 
-    async def _keep_wanted(self, stream: str, count: int) -> None:
+    async def _keep_wanted(self, stream: str, count: int, by: SetBy) -> None:
         try:
-            await self._keep_count(stream, count)
+            await self._keep_count(stream, count, by)
         except (ConfigError, SaveError) as error:
             raise NotNow(str(error)) from error
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from actors import Message, Refusal, Request
+from config.auto_scaling import SetBy
 from config.fleet import Isolation
 from orchestrator.fleet.rollout import Rollout, RolloutPage, Strategy
 from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceState, InstanceView
@@ -34,10 +35,17 @@ class Deploy(Request[str], frozen=True):
 
 
 class Scale(Request[str], frozen=True):
-    """Bring a stream to so many instances; answered with the rollout's id at once."""
+    """Bring a stream to so many instances; answered with the rollout's id at once.
+
+    Attributes:
+        stream: Which stream.
+        to: How many.
+        by: Who wants it. What a person sets is the auto-scaler's floor from then on.
+    """
 
     stream: str
     to: int
+    by: SetBy = "hand"
 
 
 class Reconcile(Message, frozen=True):

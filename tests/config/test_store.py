@@ -37,7 +37,9 @@ def test_a_first_start_makes_six_files_for_the_owner_alone(paths: Paths, store: 
     assert list(paths.backups.iterdir()) == []
     assert settings == default_settings({"api_services": 3.0})
     fleet = json.loads((paths.config / "fleet_config.json").read_text())
-    assert fleet["streams"] == {"api_services": {"count": 20, "multiplier": 3.0, "isolation": "actor", "settings": {}}}
+    plan = {"count": 20, "multiplier": 3.0, "isolation": "actor", "settings": {}}
+    unbounded = {"scale_min": None, "scale_max": None, "scaled": None}
+    assert fleet["streams"] == {"api_services": plan | unbounded}
     assert (fleet["mode"], fleet["port_base"], fleet["chaos"]) == ("sandbox", 7800, False)
     recovery = json.loads((paths.config / "recovery_config.json").read_text())
     assert recovery == {

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors import Actor, ActorRef, ActorSystem, Backoff, Refusal, RestartPolicy, Supervisor
-from config.fleet import Fleet, StreamPlan
+from config.auto_scaling import SetBy
+from config.fleet import Fleet, StreamPlan, plan_patch
 from orchestrator.events import EventBus
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.deployment_manager import DeploymentManager
@@ -214,10 +215,12 @@ class FleetUnderTest:
         self.manager: ActorRef[Any]
         self.instances: ActorRef[Any]
 
-    async def keep_count(self, stream: str, count: int) -> None:
+    async def keep_count(self, stream: str, count: int, by: SetBy = "hand") -> None:
         if self.refuses_counts is not None:
             raise self.refuses_counts
-        streams = {**self.fleet.streams, stream: StreamPlan(count=count)}
+        plan = self.fleet.streams.get(stream, StreamPlan())
+        kept = msgspec.convert({**msgspec.to_builtins(plan), **plan_patch(plan, count, by)}, StreamPlan)
+        streams = {**self.fleet.streams, stream: kept}
         self.fleet = msgspec.structs.replace(self.fleet, streams=streams)
 
     def names(self) -> list[str]:
