@@ -2,7 +2,8 @@
 
 uvicorn's own protocol waits for a request for ever, reads heads of any size, lets a peer that does not read its
 answer keep it in memory, and writes a log line for each malformed request. Timers are armed only while there is
-something to wait for, so that a quick request costs none.
+something to wait for, and a keep-alive timer is looked at again when it fires instead of being armed anew with each
+answer, so that a quick request costs none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from streams.http_cycle import HttpCycle
+from streams.http_cycle import Arrival, HttpCycle
 
 HEALTH_PATH: Final = "/healthz"
 
@@ -109,6 +110,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_received = False
         self._head_bytes = 0
         self._discarded_bytes = 0
+        self._idle_since_s = 0.0
         self._deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -164,7 +166,6 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._unset_keepalive_if_required()
         self._receiving = True
         self._head_received = False
         self._head_bytes = 0
@@ -192,7 +193,7 @@ class HttpConnection(HttpToolsProtocol):
             access_logger=self.access_logger,
             access_log=False,
             default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
+            message_event=Arrival(),  # type: ignore[arg-type]
             expect_100_continue=self.expect_100_continue,
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
@@ -205,7 +206,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body is here."""
-        if self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle.response_complete:
             self._discarded_bytes += len(body)
             if self._discarded_bytes > self._limits.max_discarded_bytes:
                 self._deaf = True
@@ -217,22 +219,43 @@ class HttpConnection(HttpToolsProtocol):
         """The request is here whole."""
         self._receiving = False
         self._received_in_time()
-        super().on_message_complete()
-        if not self.cycle.response_complete:
-            self._unset_keepalive_if_required()
+        cycle = self.cycle
+        if cycle.response_complete:
+            self._idle_since_s = self.loop.time()
+            self._await_next()
+        else:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """The answer is written."""
-        super().on_response_complete()
-        if self._receiving and not self._head_received:
-            # The next request is on its way; its own deadline watches it.
-            self._unset_keepalive_if_required()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            # Where the next request is on its way already, its own deadline watches it, too.
+            self._idle_since_s = self.loop.time()
+            self._await_next()
 
     def timeout_keep_alive_handler(self) -> None:
-        """The connection was idle for long enough."""
+        """The connection has been idle for long enough, or was not idle all the time."""
         self.timeout_keep_alive_task = None
-        if not self._responding():
+        if self._responding() or self._receiving:
+            return  # it is armed again when the answer is written
+        idle_s = self.loop.time() - self._idle_since_s
+        if idle_s < self.timeout_keep_alive:
+            self._await_next(self.timeout_keep_alive - idle_s)
+        else:
             self._close()
+
+    def _await_next(self, for_s: float | None = None) -> None:
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive if for_s is None else for_s, self.timeout_keep_alive_handler
+            )
 
     def pause_writing(self) -> None:
         """The peer does not read as fast as we write."""

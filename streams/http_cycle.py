@@ -7,6 +7,7 @@ written at once here; every other goes uvicorn's way.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final
 
@@ -20,6 +21,35 @@ _SPECIAL: Final = frozenset({b"connection", b"transfer-encoding"})
 _MAX_KNOWN_NAMES: Final = 256
 
 _known_names: Final[set[bytes]] = set()
+
+
+class Arrival:
+    """Tells who waits for more of a request that more is here: an event that is made when somebody waits."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Wake who waits."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def clear(self) -> None:
+        """Have the next one wait."""
+        self._is_set = False
+        if self._event is not None:
+            self._event.clear()
+
+    async def wait(self) -> None:
+        """Return when it is set."""
+        if not self._is_set:
+            if self._event is None:
+                self._event = asyncio.Event()
+            await self._event.wait()
 
 
 class HttpCycle(RequestResponseCycle):
@@ -58,9 +88,10 @@ class HttpCycle(RequestResponseCycle):
         if self.disconnected or self.response_started:
             return
         self.response_started = True
-        dated = b"".join([b"%s: %s\r\n" % field for field in self.default_headers])
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        self.transport.write(b"%s%s%s%s\r\n%s" % (STATUS_LINE[status], dated, fields, close, body))
+        self.transport.write(
+            b"%s%s%s%s\r\n%s" % (STATUS_LINE[status], _dated(self.default_headers), fields, close, body)
+        )
         self._finish()
 
     def _hold_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
@@ -92,6 +123,17 @@ class HttpCycle(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+_last_dated: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
+
+
+def _dated(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return a listener's default headers as lines: the same list for all answers of a second."""
+    global _last_dated
+    if _last_dated[0] is not headers:
+        _last_dated = headers, _lines(headers)
+    return _last_dated[1]
 
 
 def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:

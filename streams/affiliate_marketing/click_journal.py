@@ -1,8 +1,8 @@
 """Makes clicks durable before they are answered, many with one sync.
 
 All clicks of one turn of the event loop are written and synced together, in a thread; those that come meanwhile
-are the next group. A click that comes alone is written at once; when one group follows another, they begin two
-milliseconds apart, so that a busy loop pays for few syncs and a click waits little longer than for its own.
+are the next group. A click that comes alone is written at once; when one group follows another, they begin a
+millisecond apart, so that a busy loop pays for few syncs and a click waits little longer than for its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ and so for whatever else is synced on the disk."""
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a disk that has become slow."""
 
-_SYNCS_APART_S: Final = 0.0005
+_SYNCS_APART_S: Final = 0.001
 
 
 class ClicksUnwritable(Refusal):
