@@ -340,6 +340,36 @@ async def test_an_idle_connection_is_closed_after_its_keep_alive() -> None:
         assert await asyncio.wait_for(reader.read(), 1.0) == b""
 
 
+async def test_the_keep_alive_counts_from_the_last_answer_and_never_ends_a_request() -> None:
+    async with hosted(Application(), HttpLimits(keep_alive_s=10)) as host, connected(host) as (reader, writer):
+        writer.write(post(b"1"))
+        await answer(reader)
+        loop, (connection,) = asyncio.get_running_loop(), host._connections()
+        first = connection.timeout_keep_alive_task
+        writer.write(post(b"1"))
+        await answer(reader)
+        assert connection.timeout_keep_alive_task is first  # one timer, however many requests
+
+        def fires(idle_for_s: float) -> asyncio.TimerHandle | None:
+            if connection.timeout_keep_alive_task is not None:
+                connection.timeout_keep_alive_task.cancel()
+            connection._idle_since_s = loop.time() - idle_for_s
+            connection.timeout_keep_alive_handler()
+            return connection.timeout_keep_alive_task
+
+        again = fires(4.0)
+        assert again is not None
+        assert again.when() - loop.time() == pytest.approx(6.0, abs=0.5)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Le")
+        await until(lambda: connection._receiving)
+        assert fires(11.0) is None  # it is no longer idle, and what is on its way has a deadline of its own
+        writer.write(b"ngth: 1\r\n\r\n1")
+        await answer(reader)
+        assert connection.timeout_keep_alive_task is not None
+        assert fires(11.0) is None
+        assert await reader.read() == b""
+
+
 async def test_line_breaks_between_requests_do_not_keep_a_connection_open() -> None:
     limits = HttpLimits(keep_alive_s=0)
     async with hosted(Application(), limits) as host, connected(host) as (reader, writer):
