@@ -87,7 +87,7 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 
 
 def test_the_tour_runs_from_top_to_bottom(daemon: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
-    for program in ("socat", "curl"):
+    for program in ("socat", "curl", "jq"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     tour = "\n".join(COMMANDS)
