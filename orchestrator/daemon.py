@@ -30,7 +30,7 @@ from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.messages import Reconcile
 from orchestrator.http_client import HttpClient
 from orchestrator.logs import LogLimits, LogSystem, configure
-from orchestrator.notify import Notifier
+from orchestrator.notify import Notifier, asking_for_time
 from orchestrator.release import VERSION
 from orchestrator.restart_needed import restart_needed
 from orchestrator.stream_settings import check_stream_settings
@@ -197,7 +197,8 @@ class _Process:
 
     async def _run_tree(self, system: ActorSystem, work: Work | None) -> int:
         try:
-            tree = await grow(system, self._surroundings())
+            with asking_for_time(self._notifier, asyncio.get_running_loop().call_later):
+                tree = await grow(system, self._surroundings())
         except StartFailed as error:
             raise DaemonFailed(str(error)) from error
         self._fleet = tree.fleet

@@ -6,11 +6,15 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import structlog
+
+ASK_FOR_TIME_S: Final = 30.0
+"""Between two requests for more time; less than the unit's `TimeoutStartSec`."""
 
 _MAX_UNSENT: Final = 16
 _MAX_STATUS_CHARS: Final = 1024
@@ -124,6 +128,42 @@ class Notifier:
     def _path(self) -> str:
         address = self._address or ""
         return f"\0{address[1:]}" if address.startswith("@") else address
+
+
+class Cancellable(Protocol):
+    """A timer, as far as it matters here."""
+
+    def cancel(self) -> object:
+        """Forget it."""
+        ...
+
+
+@contextmanager
+def asking_for_time(
+    notifier: Notifier, call_later: Callable[[float, Callable[[], None]], Cancellable], *, longest_s: float = 3600.0
+) -> Iterator[None]:
+    """Keep systemd waiting while a start goes on: a ledger of years may have to take a new form first.
+
+    Args:
+        notifier: The way to systemd.
+        call_later: The loop's.
+        longest_s: After which time no more is asked for: a start may also hang.
+    """
+    asked = 0
+    timer: Cancellable
+
+    def ask() -> None:
+        nonlocal asked, timer
+        asked += 1
+        notifier.extend_timeout(2 * ASK_FOR_TIME_S)
+        if (asked + 1) * ASK_FOR_TIME_S <= longest_s:
+            timer = call_later(ASK_FOR_TIME_S, ask)
+
+    timer = call_later(ASK_FOR_TIME_S, ask)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:

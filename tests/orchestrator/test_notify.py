@@ -4,13 +4,13 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
-from orchestrator.notify import Notifier
+from orchestrator.notify import ASK_FOR_TIME_S, Notifier, asking_for_time
 
 
 @pytest.fixture
@@ -125,3 +125,27 @@ async def test_sending_never_blocks_the_loop(notifier: Notifier, manager: socket
     with blockbuster_ctx():
         assert notifier.ready()
     assert received(manager) == ["READY=1"]
+
+
+def test_a_long_start_asks_for_more_time_again_and_again_but_not_for_ever(
+    notifier: Notifier, manager: socket.socket
+) -> None:
+    armed: list[Callable[[], None]] = []
+    cancelled: list[Timer] = []
+
+    class Timer:
+        def cancel(self) -> None:
+            cancelled.append(self)
+
+    def call_later(delay_s: float, ask: Callable[[], None]) -> Timer:
+        assert delay_s == ASK_FOR_TIME_S
+        armed.append(ask)
+        return Timer()
+
+    with asking_for_time(notifier, call_later, longest_s=3 * ASK_FOR_TIME_S):
+        while armed:
+            armed.pop()()
+            assert received(manager) == ["EXTEND_TIMEOUT_USEC=60000000"]
+        assert not cancelled
+    assert len(cancelled) == 1
+    assert not armed

@@ -73,6 +73,8 @@ TABLE: Final = (
     Route("sandbox.list", "GET", "/sandbox"),
     Route("ledger.totals", "GET", "/ledger/totals"),
     Route("ledger.entries", "GET", "/ledger/entries"),
+    # What it is called where it comes from may have slashes, which have no place in a path.
+    Route("ledger.why", "GET", "/ledger/why"),
     Route("ledger.verify", "POST", "/ledger/verify"),
     Route("profit.plan", "GET", "/profit/plan"),
     Route("profit.run", "POST", "/profit/run"),
