@@ -15,6 +15,9 @@ Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Window: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 """Seconds for which a load must last."""
 
+Signal: TypeAlias = Literal["cpu", "memory", "loop"]
+"""What the load is read from: processors and memory of what the fleet may use, and the event loop's time."""
+
 SetBy: TypeAlias = Literal["hand", "auto_scaler"]
 """Who set a count: a person (or their program), or the auto-scaler."""
 
@@ -22,11 +25,13 @@ SetBy: TypeAlias = Literal["hand", "auto_scaler"]
 class AutoScaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The auto-scaler's rule. It moves a count only between the `scale_min` and `scale_max` of a stream.
 
-    The load is the largest of three shares: processor and memory of what the fleet may use, in use by whomever, and
+    The load is the largest of three shares: processors and memory of what the fleet may use, in use by whomever, and
     the time in which the event loop is busy.
 
     Attributes:
         interval_s: How often it measures and decides.
+        signals: Which of those count. One that does not neither makes the fleet grow or shrink nor limits its room;
+            on a machine where others hold half of the memory, for instance, the fleet shrinks without `memory` only.
         high: Above this load the fleet grows.
         low: Below this load it shrinks.
         tolerance: As of Kubernetes: the count aims at `high / (1 + tolerance)` when it grows and at
@@ -45,6 +50,7 @@ class AutoScaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     interval_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 60.0
+    signals: Annotated[tuple[Signal, ...], msgspec.Meta(min_length=1, max_length=3)] = ("cpu", "memory", "loop")
     high: Share = 0.8
     low: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.2
     tolerance: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1

@@ -50,7 +50,7 @@ turn of the loop could wait that long for a thread that computes."""
 SAME_SIGNAL_S = 0.3
 """A signal that comes this soon after another is the same one."""
 
-SERVICES = frozenset({"deployment_manager", "health_monitor", "revenue_dashboard"})
+SERVICES = frozenset({"auto_scaling", "deployment_manager", "health_monitor", "revenue_dashboard"})
 """Of the services that `unified_dashboard_config.json` may name, those that this version has."""
 
 

@@ -13,6 +13,7 @@
 ├── sandbox             gives every instance its visitors
 ├── revenue_dashboard   reports of what was earned, on schedule and on demand
 ├── health_monitor      looks at everything above and below, and tells people what is wrong
+├── auto_scaler         grows and shrinks streams within the bounds that they were given
 ├── gateway             the control socket's methods over HTTP, with events, metrics and pages
 ├── control             the control socket: who is answered there finds everything else
 └── pulse               feeds systemd's watchdog
@@ -31,7 +32,7 @@ import msgspec
 
 from actors import ActorContext, ActorRef, ActorSystem, Backoff, RestartPolicy, Supervisor
 from config.auto_scaling import SetBy
-from config.fleet import plan_patch
+from config.fleet import StreamPlan, plan_patch
 from config.paths import Paths
 from config.recovery import Recovery
 from config.secrets import EnvFile
@@ -50,10 +51,12 @@ from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
 from orchestrator.access.methods.revenue import register_revenue
 from orchestrator.access.methods.sandbox import register_sandbox
+from orchestrator.access.methods.scaling import register_scaling
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
 from orchestrator.access.methods.vitals import register_vitals
 from orchestrator.access.methods.watching import register_watching
 from orchestrator.booked import BookingNews
+from orchestrator.earned import earned_by_stream
 from orchestrator.events import EventBus
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.health.history import History
@@ -66,6 +69,10 @@ from orchestrator.fleet.paper_worlds import PaperWorlds
 from orchestrator.fleet.rollouts import Rollouts
 from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.sandbox import Sandbox
+from orchestrator.fleet.scaling.auto_scaler import AutoScaler
+from orchestrator.fleet.scaling.history import Rounds
+from orchestrator.fleet.scaling.measure import Meter
+from orchestrator.fleet.scaling.room import ThisMachine
 from orchestrator.http_client import HttpClient
 from orchestrator.logs import Line
 from orchestrator.money.dashboard.composition import Wishes
@@ -253,6 +260,34 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             "health_monitor",
         )
 
+    scaler: ActorRef[Any] | None = None
+    if "auto_scaling" in dashboard.services:
+        rounds = Rounds(paths.state / "scaling.sqlite3")
+
+        def plans() -> dict[str, StreamPlan]:
+            planned = daemon.settings().fleet.streams
+            if daemon.counts is None:
+                return planned
+            return {
+                stream: msgspec.structs.replace(planned.get(stream, StreamPlan()), count=count)
+                for stream, count in daemon.counts.items()
+            }
+
+        scaler = await services.start(
+            lambda: AutoScaler(
+                settings=lambda: daemon.settings().fleet.scaling,
+                plans=plans,
+                fixed=None if daemon.counts is None else "this run was started with counts of its own",
+                fleet=fleet,
+                earned=lambda: earned_by_stream(ledger, around.book, daemon.settings().fleet.report.asset),
+                events=events,
+                meter=Meter(),
+                room=ThisMachine(),
+                rounds=rounds,
+            ),
+            "auto_scaler",
+        )
+
     whereabouts = Whereabouts()
 
     def register(methods: Methods, owner: ActorContext[Any]) -> None:
@@ -279,6 +314,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_ledger(methods, ledger)
         register_revenue(methods, revenue)
         register_health(methods, health)
+        register_scaling(methods, scaler)
         register_config(methods, daemon.settings, daemon.change)
         register_vitals(methods, services.look, paths.home)
         register_watching(methods, events, paths.log_file, owner)

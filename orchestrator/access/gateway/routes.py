@@ -79,6 +79,7 @@ TABLE: Final = (
     Route("profit.plan", "GET", "/profit/plan"),
     Route("profit.run", "POST", "/profit/run"),
     Route("scaling.status", "GET", "/scaling"),
+    Route("scaling.history", "GET", "/scaling/history"),
     Route("health.report", "GET", "/health"),
     Route("workflows.list", "GET", "/workflows"),
     Route("workflows.history", "GET", "/workflows/history"),
