@@ -260,10 +260,16 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         self._directory.mkdir(mode=0o700, exist_ok=True)
         # The ledger writes it; who looks for it before the first booking should find it, and find it empty.
         (self._directory / "revenue_log.txt").touch(mode=0o600)
+        return self._read_checkpoint()
+
+    def _read_checkpoint(self) -> bytes:
         try:
             return self._checkpoint_file.read_bytes()
         except FileNotFoundError:
             return b""
+
+    async def _store_checkpoint(self, checkpoint: bytes) -> None:
+        await asyncio.to_thread(write_atomically, self._checkpoint_file, checkpoint)
 
     def _context(self) -> StreamContext[Any]:
         record, around = self._record, self._around
@@ -305,7 +311,7 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         if checkpoint == self._checkpoint:
             return
         try:
-            await asyncio.to_thread(write_atomically, self._checkpoint_file, checkpoint)
+            await self._store_checkpoint(checkpoint)
         except OSError as error:
             # The former checkpoint stands; an instance that earns is not stopped for want of a newer one.
             self._around.events.publish(
