@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "The fleet": {
         "fleet": "fleet:fleet",
         "scale": "fleet:scale",
+        "scaling": "scaling:scaling",
         "sandbox": "sandbox:sandbox",
         "rollout": "rollout:rollout",
         "keys": "keys:keys",

@@ -95,10 +95,9 @@ def _grow(
     def each_of(each: StreamNow) -> Decision:
         if each.stream in given:
             at = given[each.stream]
-            added = changes[each.stream]
-            where = " and ".join(f"{count} {_PLACES.get(place, f'at {place}')}" for place, count in at.items())
-            note = f"{why}: {added} more, {where}"
-            return _change(each, added, "grown", note, expected, places=at)
+            where = ", ".join(f"{count} more {_PLACES.get(place, f'at {place}')}" for place, count in at.items())
+            note = f"{why}: {where}"
+            return _change(each, changes[each.stream], "grown", note, expected, places=at)
         if move is not None and each.stream in changes:
             note = f"{why}, but there is no room: an instance moves from {move.take_from}, which earns less"
             return _change(each, changes[each.stream], "shifted", f"{note}, to {move.give_to}", expected)
