@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from config.fleet import Isolation
-from config.saving import write_atomically
+from config.saving import write_all_atomically
 
 Desired: TypeAlias = Literal["running", "paused", "stopped", "retired"]
 """What a person wants of an instance. `stopped` by hand stays so. `retired` was scaled away: it is not part of
@@ -46,6 +47,7 @@ class Record(msgspec.Struct, frozen=True):
 
 # Made at import: two threads that meet a type of msgspec's for the first time at once crash the process.
 _DECODER: Final = msgspec.json.Decoder(Record)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class BrokenRecord(ValueError):
@@ -61,11 +63,14 @@ def instance_id(stream: str, number: int) -> str:
     return f"{stream}-{number:03d}"
 
 
-def save_record(directory: Path, record: Record) -> None:
-    """Write a record durably into its instance's directory below `directory`, made 0700 if need be. Blocks."""
-    home = directory / record.id
-    home.mkdir(mode=0o700, exist_ok=True)
-    write_atomically(home / SETTINGS_FILE, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+def save_records(directory: Path, records: Iterable[Record]) -> None:
+    """Write records durably into their instances' directories below `directory`, made 0700 if need be. Blocks."""
+    files: dict[Path, bytes] = {}
+    for record in records:
+        home = directory / record.id
+        home.mkdir(mode=0o700, exist_ok=True)
+        files[home / SETTINGS_FILE] = msgspec.json.format(_ENCODER.encode(record), indent=2) + b"\n"
+    write_all_atomically(files)
 
 
 def load_records(directory: Path) -> tuple[list[Record], list[BrokenRecord]]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from orchestrator.fleet.messages import NotFound, NotNow
-from orchestrator.fleet.record import BrokenRecord, Desired, Record, load_records, save_record
+from orchestrator.fleet.record import BrokenRecord, Desired, Record, load_records, save_records
 
 
 class Roster:
@@ -79,7 +79,7 @@ class Roster:
         """Store records, durably; `changing` must be held. Raises `NotNow`, and then nothing is changed here."""
         records = tuple(records)
         try:
-            await asyncio.to_thread(self._save, records)
+            await asyncio.to_thread(save_records, self._directory, records)
         except OSError as error:
             raise NotNow(
                 f"what is wanted of {_named(records)} cannot be stored: "
@@ -90,10 +90,6 @@ class Roster:
     def suppose(self, records: Iterable[Record]) -> None:
         """Go by these records for this run, and leave what is on disk as it is."""
         self._records.update((record.id, record) for record in records)
-
-    def _save(self, records: tuple[Record, ...]) -> None:
-        for record in records:
-            save_record(self._directory, record)
 
 
 def _named(records: tuple[Record, ...]) -> str:

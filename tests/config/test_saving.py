@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from config import saving
 from config.paths import Paths
-from config.saving import BACKUPS_KEPT, back_up, create_exclusively, write_atomically
+from config.saving import BACKUPS_KEPT, back_up, create_exclusively, write_all_atomically, write_atomically
 from config.store import ConfigStore
 
 ROOT = Path(__file__).parents[2]
@@ -159,3 +160,55 @@ def test_an_exclusive_file_is_never_replaced(tmp_path: Path) -> None:
     assert file.read_bytes() == b"first"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def names(directory: Path, count: int) -> list[Path]:
+    homes = [directory / f"instance-{number}" for number in range(count)]
+    for home in homes:
+        home.mkdir()
+    return [home / "a.json" for home in homes]
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_many_files_are_replaced_each_whole_and_for_the_owner_alone(tmp_path: Path, count: int) -> None:
+    files = names(tmp_path, count)
+    for file in files[::2]:
+        file.write_bytes(b"old")
+    write_all_atomically({file: file.parent.name.encode() for file in files})
+    for file in files:
+        assert file.read_bytes() == file.parent.name.encode()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert list(file.parent.iterdir()) == [file]
+
+
+def test_many_files_are_durable_before_they_get_their_names_and_the_names_before_the_call_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    rename = os.replace
+
+    def record_sync(_: int) -> int:
+        steps.append("sync")
+        return 0
+
+    def record_rename(source: Path, target: Path) -> None:
+        steps.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(saving, "_syncfs", record_sync)
+    monkeypatch.setattr(os, "replace", record_rename)
+    write_all_atomically(dict.fromkeys(names(tmp_path, 50), b"new"))
+    assert steps == ["sync", *["rename"] * 50, "sync"]
+
+
+def test_many_files_that_cannot_be_synced_leave_the_old_ones_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = names(tmp_path, 50)
+    for file in files:
+        file.write_bytes(b"old")
+    monkeypatch.setattr(saving, "_syncfs", lambda _: -1)
+    with pytest.raises(OSError, match=str(tmp_path)):
+        write_all_atomically(dict.fromkeys(files, b"new"))
+    assert [file.read_bytes() for file in files] == [b"old"] * 50
+    assert all(list(file.parent.iterdir()) == [file] for file in files)

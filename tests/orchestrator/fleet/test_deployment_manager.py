@@ -27,7 +27,7 @@ from orchestrator.fleet.messages import (
     Scale,
     Summarise,
 )
-from orchestrator.fleet.record import Record, load_records, save_record
+from orchestrator.fleet.record import Record, load_records, save_records
 from tests.orchestrator.fleet.fakes import FleetUnderTest, Stall
 
 
@@ -313,7 +313,7 @@ async def test_a_manager_that_failed_while_it_scaled_down_leaves_no_instance_tha
         # As it is when the record is stored, and the instance still runs.
         fleet.fleet = _named(stall=StreamPlan(count=1))
         retired = Record("stall-002", "stall", 2, 7002, desired="retired", settings={"name": "stall 2"})
-        await asyncio.to_thread(save_record, tmp_path / "instances", retired)
+        await asyncio.to_thread(save_records, tmp_path / "instances", (retired,))
         await _restart_manager(fleet)
         left = await fleet.instances.ask(WhichChildren(), 5)
         assert [child.path for child in left] == ["/instances/stall-001"]
@@ -324,7 +324,7 @@ async def test_what_was_stopped_is_stopped_by_the_next_manager_if_the_former_one
     async with fleet.running():
         await fleet.until("rollout.completed")
         stopped = Record("stall-001", "stall", 1, 7001, desired="stopped", settings={"name": "stall 1"})
-        await asyncio.to_thread(save_record, tmp_path / "instances", stopped)
+        await asyncio.to_thread(save_records, tmp_path / "instances", (stopped,))
         await _restart_manager(fleet)
         await fleet.until("instance.stopped", instance="stall-001")
         assert (await fleet.manager.ask(Summarise(), 5)).by_state == {"stopped": 1}
@@ -492,7 +492,7 @@ async def test_settings_on_disk_that_the_stream_does_not_take_are_named_with_the
     fleet = FleetUnderTest(tmp_path, stall=1)
     wrong = Record("stall-001", "stall", 1, 7001, settings={"name": "stall 1", "price": "high"})
     (tmp_path / "instances").mkdir()
-    await asyncio.to_thread(save_record, tmp_path / "instances", wrong)
+    await asyncio.to_thread(save_records, tmp_path / "instances", (wrong,))
     async with fleet.running():
         failed = (await fleet.until("rollout.incomplete"))["failed"]["stall-001"]
         assert str(tmp_path / "instances" / "stall-001" / "settings.json") in failed
