@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from actors import Actor, ActorError, ActorRef, Request, on
+from actors import Actor, ActorError, ActorRef, OwnedTask, Request, on
 from config.auto_scaling import AutoScaling
 from config.fleet import StreamPlan
 from orchestrator.events import EventBus
@@ -111,22 +111,31 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         self._number = 0
         self._told: dict[str, tuple[tuple[str, str], float]] = {}
         self._problem: str | None = None
+        self._keeps = False
+        self._watching: OwnedTask | None = None
 
     async def on_start(self) -> None:
         """Take up the history, and begin to measure."""
-        try:
-            self._number = await self._rounds.open()
-            left_open = await self._rounds.page(_LEFT_OPEN_MOST, acted=True)
-            self._outcomes.resume(reversed(left_open))
-        except (OSError, sqlite3.Error) as error:
-            self._note_problem(error)
+        await self._take_up_history()
         await self._meter.begin()
         self.context.start_task(self._meter.watch_loop, lambda: self._settings().interval_s, name="lag")
-        self.context.start_task(self._watch, name="rounds")
+        self._watching = self.context.start_task(self._watch, name="rounds")
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Close the history: every round is on disk already."""
+        if self._watching is not None:
+            await self._watching.cancel_and_wait()  # or it would open the history again
         await self._rounds.close()
+
+    async def _take_up_history(self) -> None:
+        try:
+            self._number = max(self._number, await self._rounds.open())
+            left_open = await self._rounds.page(_LEFT_OPEN_MOST, acted=True)
+        except (OSError, sqlite3.Error) as error:
+            self._note_problem(error)
+        else:
+            self._outcomes.resume(reversed(left_open))
+            self._keeps, self._problem = True, None
 
     # -- rounds ---------------------------------------------------------------------------------------------
 
@@ -140,6 +149,8 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
             await self._round()
 
     async def _round(self) -> None:
+        if not self._keeps:
+            await self._take_up_history()
         settings, now_s = self._settings(), self.context.now()
         measured = await self._meter.measure(now_s)
         await self._weigh(settings, now_s)
@@ -174,23 +185,23 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
             _log.warning("scaling.earnings_unknown", reason=str(error))
         self._weights = self._earnings.weigh(self._plans())
 
-    async def _look_at_fleet(self) -> tuple[int | None, set[str] | None]:
-        """Return how many instances are ready, and which streams' rollouts run; None where nobody says."""
+    async def _look_at_fleet(self) -> tuple[int | None, set[str]]:
+        """Return how many instances are ready, None where nobody says, and the streams of which a rollout runs."""
         try:
             ready = (await self._fleet.ask(Summarise(), _ASK_S)).active
             page = await self._fleet.ask(ListRollouts(_ROLLOUTS_LOOKED_AT), _ASK_S)
         except ActorError as error:
             _log.warning("scaling.fleet_unseen", reason=str(error))
-            return None, None
+            return None, set()
         return ready, {rollout.stream for rollout in page.items if rollout.ended_at is None}
 
-    def _streams(self, rolling: set[str] | None) -> list[StreamNow]:
+    def _streams(self, rolling: set[str]) -> list[StreamNow]:
         return [
             StreamNow.of(
                 stream,
                 plan,
                 self._weights.by_stream.get(stream, 0.0),
-                rolling=rolling is None or stream in rolling,
+                rolling=stream in rolling,
                 fixed=self._fixed,
             )
             for stream, plan in self._plans().items()
@@ -248,6 +259,8 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         self._events.publish("scaling.decided", level, **told(latest.id, decision, latest))  # type: ignore[arg-type]
 
     async def _save(self, *rounds: Round) -> None:
+        if not self._keeps:
+            return  # numbers that are not known to be free would take the place of former rounds
         try:
             await self._rounds.save(*rounds)
         except (OSError, sqlite3.Error) as error:
@@ -258,7 +271,7 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
     def _note_problem(self, error: Exception) -> None:
         if self._problem is None:
             _log.warning("scaling.history_unwritten", reason=str(error))
-        self._problem = f"{error}; they wait in memory until there is room, the newest of them"
+        self._problem = str(error)
 
     # -- reporting ------------------------------------------------------------------------------------------
 

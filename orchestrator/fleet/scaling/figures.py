@@ -10,7 +10,13 @@ import msgspec
 from config.auto_scaling import Signal
 from config.fleet import Isolation, StreamPlan
 
-NAMES: Final = {"cpu": "processors", "memory": "memory", "loop": "event loop", "lag_s": "lag of the event loop"}
+NAMES: Final = {
+    "cpu": "processors",
+    "memory": "memory",
+    "loop": "event loop",
+    "lag_s": "lag of the event loop",
+    "instances": "how many instances are ready",
+}
 """What people call them."""
 
 
@@ -43,7 +49,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     def missing(self, signals: Collection[Signal]) -> list[str]:
         """Return the names of what a decision by some signals needs and nobody knows."""
-        return [name for name in (*signals, "lag_s") if getattr(self, name) is None]
+        return [name for name in (*signals, "lag_s", "instances") if getattr(self, name) is None]
 
     def load(self, signals: Collection[Signal]) -> tuple[float, str] | None:
         """Return the largest of some shares and its name; None where one of them is not known."""

@@ -63,6 +63,9 @@ class Rounds:
             OSError, sqlite3.Error: It can be neither opened nor replaced.
         """
         async with self._turn:
+            if self._thread is None:
+                # One of its own: the shared ones may all be busy with a slow disk.
+                self._thread = ThreadPoolExecutor(1, thread_name_prefix="scaling-history")
             return await self._in_thread(self._open)
 
     async def save(self, *rounds: Round) -> None:
@@ -105,7 +108,7 @@ class Rounds:
 
     async def _in_thread(self, work: Callable[Args, R], *args: Args.args, **kwargs: Args.kwargs) -> R:
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="scaling-history")
+            raise OSError(f"{self._file} is not open")
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
 
     # -- in that thread -------------------------------------------------------------------------------------

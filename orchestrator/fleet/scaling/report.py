@@ -30,7 +30,7 @@ class ScalingStatus(msgspec.Struct, frozen=True):
         weights_from: Whether streams are weighed by what they earned or by their multipliers.
         history: Former rounds, the newest first, as many as were asked for.
         next_cursor: Where the history goes on.
-        problem: Why rounds are not kept, where they are not.
+        problem: Why rounds are not written, where they are not.
     """
 
     at: datetime

@@ -37,8 +37,9 @@ def decide(
     """
     streams = sorted((each for each in streams if each.count > 0), key=lambda each: each.stream)
     load = figures.load(settings.signals)
-    if load is None or figures.lag_s is None:
-        what = " and ".join(NAMES[name] for name in figures.missing(settings.signals))
+    missing = figures.missing(settings.signals)
+    if load is None or missing:
+        what = " and ".join(NAMES[name] for name in missing)
         return _all(streams, "missing", f"not known: {what}; what is not known neither grows nor shrinks the fleet")
     share, signal = load
     now = f"the load is {percent(share)} ({NAMES[signal]})"

@@ -10,7 +10,7 @@ import pytest
 
 from config.auto_scaling import AutoScaling
 from orchestrator.fleet.scaling.decision import Advice, Decision
-from orchestrator.fleet.scaling.figures import Figures, StreamNow
+from orchestrator.fleet.scaling.figures import NAMES, Figures, StreamNow
 from orchestrator.fleet.scaling.room import Place, ThisMachine
 from orchestrator.fleet.scaling.rule import decide
 from orchestrator.fleet.scaling.window import LoadWindow
@@ -77,14 +77,14 @@ def test_a_step_is_limited_to_a_part_of_the_count_and_one_at_least() -> None:
     assert few.to == 3
 
 
-@pytest.mark.parametrize("name", ["cpu", "memory", "loop", "lag_s"])
+@pytest.mark.parametrize("name", ["cpu", "memory", "loop", "lag_s", "instances"])
 @pytest.mark.parametrize("load", [0.01, 0.99])
 def test_what_is_missing_changes_nothing_and_is_named(name: str, load: float) -> None:
     known = figures(load=load, cpu=load, memory=0.01)
+    assert decided(known)[0].code != "missing"
     (decision,) = decided(msgspec.structs.replace(known, **{name: None}))
     assert (decision.action, decision.code) == ("hold", "missing")
-    named = {"cpu": "processors", "memory": "memory", "loop": "event loop", "lag_s": "lag"}[name]
-    assert named in decision.reason
+    assert NAMES[name] in decision.reason
 
 
 def test_a_lagging_loop_forbids_growth_and_allows_shrinking() -> None:
