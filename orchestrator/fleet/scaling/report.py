@@ -53,12 +53,12 @@ def told(number: int, decision: Decision, latest: Round) -> dict[str, object]:
     """
     figures = latest.figures
     fields: dict[str, object] = {
-        "round": number,
         "stream": decision.stream,
         "action": decision.action,
+        "instances": decision.count if decision.to == decision.count else {"from": decision.count, "to": decision.to},
         "reason": decision.reason,
         "code": decision.code,
-        "instances": decision.count if decision.to == decision.count else {"from": decision.count, "to": decision.to},
+        "round": number,
         "figures": {
             "cpu": figures.cpu,
             "memory": figures.memory,
