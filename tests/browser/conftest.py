@@ -28,7 +28,11 @@ class DaemonWithPage(DaemonProcess):
 
     def __init__(self, home: Path) -> None:
         streams = {"api_services": {"count": 4}, "data_harvesting": {"count": 1}}
-        super().__init__(home, instances=5, command=COMMAND, sandbox_calls_per_minute=120, streams=streams)
+        # Decisions are those that a test tells.
+        scaling = {"interval_s": 3600}
+        super().__init__(
+            home, instances=5, command=COMMAND, sandbox_calls_per_minute=120, scaling=scaling, streams=streams
+        )
 
     @property
     def url(self) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from orchestrator.fleet.scaling.decision import Decision, Expected, Round
+from orchestrator.fleet.scaling.figures import Figures
+from orchestrator.fleet.scaling.report import told
 from tests.browser.conftest import DaemonWithPage, sync_api
 
 expect = sync_api.expect
@@ -117,10 +121,10 @@ def test_an_instance_is_paused_and_the_tiles_know_it(page: Any, daemon: DaemonWi
 def test_the_reason_of_a_decision_is_read_while_it_is_taken_and_after_a_reload(
     page: Any, daemon: DaemonWithPage
 ) -> None:
-    reason = "processor use was 91 % for 3 minutes, above 80 %"
-    daemon.tell(
-        "scaling.decided", stream="api_services", action="scale_up", reason=reason, instances={"from": 4, "to": 5}
-    )
+    reason = "the load was at least 91 % for 3 min, above 80 % (event loop): 1 more on the event loop"
+    decision = Decision("api_services", "scale_up", "grown", reason, 4, 5, expected=Expected(5, 0.5, 0.3, 0.92))
+    now = Round(7, datetime.now(UTC), Figures(0.0, 0.46, 0.3, 0.91, 0.002, instances=4), (decision,), 0.8, 0.2)
+    daemon.tell("scaling.decided", **told(7, decision, now))
     panel = page.locator("#decisions")
     expect(panel.locator(".reason").first).to_have_text(reason)
     expect(panel.locator(".what").first).to_have_text("scale up api services")

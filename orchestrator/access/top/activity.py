@@ -62,6 +62,10 @@ def line(event: Mapping[str, Any]) -> Text:
         rest = {field: value for field, value in told.items() if field not in (*_SAID_ALREADY, *_OF_A_BOOKING)}
         text.append(f"  {' '.join(rest.values())}", "dim")
         return text
+    if name.endswith(".decided") and "reason" in told:
+        # A sentence: who, what, why. The figures that it was made from are told by the command of the same name.
+        what = f"{told.get('stream', '')} {told.get('action', '').replace('_', ' ')}".strip()
+        return text.append(f" {what}: " if what else " ", "bold").append(told["reason"])
     for field, value in told.items():
         if field not in _SAID_ALREADY:
             text.append(f" {field}", "dim").append(f" {value}")

@@ -55,3 +55,14 @@ def test_what_strangers_sent_is_written_out() -> None:
     text = line({"event": "a\x1b[2J", "timestamp": "no time", "instance": "\x07", "reason": ["\u202e"]}).plain
     assert text.startswith("--:--:-- ")
     assert not any(character in text for character in "\x1b\x07\u202e")
+
+
+def test_a_decision_is_a_sentence() -> None:
+    event = {"event": "scaling.decided", "timestamp": AT, "round": 3, "figures": {"cpu": 0.5}}
+    text = line({**event, "stream": "api_services", "action": "scale_up", "reason": "the load was at least 91 %"}).plain
+    assert text[9:].split(maxsplit=1) == ["scaling.decided", "api_services scale up: the load was at least 91 %"]
+    assert line({**event, "event": "profit.decided", "reason": "as before"}).plain[9:].split() == [
+        "profit.decided",
+        "as",
+        "before",
+    ]
