@@ -23,14 +23,14 @@ class StatusParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         history: How many former rounds are told.
     """
 
-    history: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    history: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
 
 class HistoryParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which former rounds.
 
     Attributes:
-        limit: How many at most.
+        limit: How many at most, 100 in any case.
         cursor: Where the page before ended; the number of a round, those before it follow.
         acted: Only those that changed a count.
     """

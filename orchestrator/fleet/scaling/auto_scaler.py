@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -30,16 +30,22 @@ from orchestrator.fleet.scaling.outcomes import Outcomes
 from orchestrator.fleet.scaling.report import RoundPage, ScalingStatus, told
 from orchestrator.fleet.scaling.room import Place, Room
 
+R = TypeVar("R")
+
 TOLD_AGAIN_S: Final = 3600.0
 """A decision that stays the same is told again after so long."""
 
 _ASK_S: Final = 10.0
 _SCALE_S: Final = 25.0
-_MOST: Final = 1000
+_MOST: Final = 100
 _ROLLOUTS_LOOKED_AT: Final = 100
 _LEFT_OPEN_MOST: Final = 50
 
 _log = structlog.get_logger("scaling")
+
+
+class FleetFailed(ActorError):
+    """The deployment manager failed over a request, which is its own affair and its supervisor's."""
 
 
 class ReadScaling(Request[ScalingStatus], frozen=True):
@@ -113,16 +119,23 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         self._problem: str | None = None
         self._keeps = False
         self._watching: OwnedTask | None = None
+        self._reconfigured = asyncio.Event()
+        self._unsubscribe: Callable[[], None] | None = None
 
     async def on_start(self) -> None:
         """Take up the history, and begin to measure."""
         await self._take_up_history()
+        self._unsubscribe = self._events.subscribe(
+            ("config.changed", "config.reloaded"), lambda _: self._reconfigured.set()
+        )
         await self._meter.begin()
         self.context.start_task(self._meter.watch_loop, lambda: self._settings().interval_s, name="lag")
         self._watching = self.context.start_task(self._watch, name="rounds")
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Close the history: every round is on disk already."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         if self._watching is not None:
             await self._watching.cancel_and_wait()  # or it would open the history again
         await self._rounds.close()
@@ -140,13 +153,17 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
     # -- rounds ---------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        due_s = self.context.now()
+        last_s = self.context.now()
         while True:
-            interval_s = self._settings().interval_s
-            # Those that were missed, while the machine slept for instance, are not made up for.
-            due_s = max(due_s + interval_s, self.context.now())
-            await asyncio.sleep(due_s - self.context.now())
-            await self._round()
+            # Those that were missed, while the loop was blocked for instance, are not made up for.
+            due_s = max(last_s + self._settings().interval_s, self.context.now())
+            self._reconfigured.clear()
+            try:
+                async with asyncio.timeout_at(due_s):
+                    await self._reconfigured.wait()
+            except TimeoutError:
+                last_s = due_s
+                await self._round()
 
     async def _round(self) -> None:
         if not self._keeps:
@@ -181,15 +198,15 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
     async def _weigh(self, settings: AutoScaling, now_s: float) -> None:
         try:
             self._earnings.note(now_s, await self._earned(), settings.earnings_window_s)
-        except ActorError as error:
+        except Exception as error:  # noqa: BLE001 - an ask passes on whatever the other side failed with
             _log.warning("scaling.earnings_unknown", reason=str(error))
         self._weights = self._earnings.weigh(self._plans())
 
     async def _look_at_fleet(self) -> tuple[int | None, set[str]]:
         """Return how many instances are ready, None where nobody says, and the streams of which a rollout runs."""
         try:
-            ready = (await self._fleet.ask(Summarise(), _ASK_S)).active
-            page = await self._fleet.ask(ListRollouts(_ROLLOUTS_LOOKED_AT), _ASK_S)
+            ready = (await self._ask_fleet(Summarise(), _ASK_S)).active
+            page = await self._ask_fleet(ListRollouts(_ROLLOUTS_LOOKED_AT), _ASK_S)
         except ActorError as error:
             _log.warning("scaling.fleet_unseen", reason=str(error))
             return None, set()
@@ -215,7 +232,7 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
                 continue
             asked = Scale(decision.stream, decision.to, "auto_scaler")
             try:
-                rollout = await self._fleet.ask(asked, _SCALE_S)
+                rollout = await self._ask_fleet(asked, _SCALE_S)
             except ActorError as error:
                 done[decision.stream] = msgspec.structs.replace(decision, refused=str(error))
             else:
@@ -227,7 +244,7 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         states: dict[str, str | None] = {}
         for rollout in self._outcomes.rollouts():
             try:
-                seen = await self._fleet.ask(GetRollout(rollout), _ASK_S)
+                seen = await self._ask_fleet(GetRollout(rollout), _ASK_S)
             except NotFound:
                 states[rollout] = "not known any more"
             except ActorError as error:
@@ -248,6 +265,15 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
                 outcome=msgspec.to_builtins(decision.outcome),
             )
         return [taken for taken, _ in settled]
+
+    async def _ask_fleet(self, asked: Request[R], timeout_s: float) -> R:
+        try:
+            answer: R = await self._fleet.ask(asked, timeout_s)
+        except ActorError:
+            raise
+        except Exception as error:  # as above
+            raise FleetFailed(f"{type(error).__name__}: {error}") from error
+        return answer
 
     def _tell(self, decision: Decision, latest: Round) -> None:
         former, at_s = self._told.get(decision.stream, (None, 0.0))

@@ -16,6 +16,7 @@ from actors import ActorRef, AskTimeout
 from config.auto_scaling import AutoScaling, ScaledCount
 from config.errors import SaveError
 from config.fleet import StreamPlan
+from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.messages import NotAsAsked, Scale, Summarise
 from orchestrator.fleet.scaling.auto_scaler import AutoScaler, ReadRounds, ReadScaling
 from orchestrator.fleet.scaling.figures import Figures
@@ -156,7 +157,7 @@ async def test_a_fleet_as_configured_stays_as_it_is_and_is_told_why_once_an_hour
         assert scaled.told()[3:] == ["rising", "at_maximum"]
         assert await scaled.total() == 3
         assert not [name for name in scaled.fleet.names() if name.startswith("rollout")]
-        assert len((await scaled.scaler.ask(ReadRounds(limit=1000), 5)).items) in (100, 101)
+        assert len((await scaled.scaler.ask(ReadRounds(limit=1000), 5)).items) == 100
 
 
 async def test_it_grows_and_shrinks_within_bounds_and_says_what_came_of_it(tmp_path: Path) -> None:
@@ -320,6 +321,37 @@ async def test_counts_of_this_run_only_are_never_changed(tmp_path: Path) -> None
             await scaled.rounds(12)
         assert await scaled.total() == 2
         assert {"at_maximum", "at_minimum"} < set(scaled.told())
+
+
+async def test_a_new_interval_is_not_waited_for_until_the_old_one_has_passed(tmp_path: Path) -> None:
+    scaled = ScaledFleet(tmp_path, stall=StreamPlan(count=1))
+    scaled.settings = AutoScaling(interval_s=3600)
+    async with scaled.running():
+        await asyncio.sleep(100)
+        scaled.settings = AutoScaling(interval_s=120)
+        scaled.fleet.bus.publish("config.changed", section="fleet")
+        await asyncio.sleep(21)
+        latest = (await scaled.status()).latest
+        assert latest is not None
+        assert latest.figures.t_s == pytest.approx(120, abs=1)
+
+
+async def test_while_the_deployment_manager_is_down_nothing_changes_and_afterwards_it_goes_on(tmp_path: Path) -> None:
+    scaled = ScaledFleet(tmp_path, stall=within(4, 1, 8))
+    async with scaled.running():
+        scaled.load(0.05)
+        await scaled.rounds(4)
+
+        async def fail(*_: object) -> int:
+            raise ZeroDivisionError("nobody is to know")
+
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(DeploymentManager, "_count", fail)
+            await scaled.rounds(4)
+            assert scaled.told()[-1] == "missing"
+        assert await scaled.total() == 4
+        await scaled.rounds(7)
+        assert await scaled.total() == 3
 
 
 async def test_what_is_read_comes_in_pages(tmp_path: Path) -> None:
