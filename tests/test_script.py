@@ -326,7 +326,7 @@ def test_a_python_that_is_named_and_unfit_is_not_replaced_by_another(machine: Ma
 
 def test_ci_runs_the_check_mode(machine: Machine) -> None:
     machine.install()
-    for program in ("chromium", "socat", "wrk"):
+    for program in ("chromium", "jq", "socat", "wrk"):
         machine.fake(program)
     ended = machine.run("-x", script=machine.checkout / ".ci" / "run")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\n-x\n", "")
@@ -338,7 +338,7 @@ def test_ci_goes_on_without_programs_that_it_may_not_install(user_machine: Machi
     user_machine.fake("apt-get")
     ended = user_machine.run(script=user_machine.checkout / ".ci" / "run")
     assert ended.returncode == 0
-    assert "chromium wrk missing" in ended.stderr
+    assert "chromium jq wrk missing" in ended.stderr
     assert not any(call.startswith("apt-get") for call in user_machine.called)
 
 
@@ -349,7 +349,7 @@ def test_ci_installs_missing_programs_as_root(root_machine: Machine) -> None:
     assert ended.returncode == 0
     assert [call for call in root_machine.called if call.startswith("apt-get")] == [
         "apt-get -qq update",
-        "apt-get -qq install -y --no-install-recommends chromium socat wrk",
+        "apt-get -qq install -y --no-install-recommends chromium jq socat wrk",
     ]
 
 

@@ -35,7 +35,7 @@ from orchestrator.money.steps import RESOLVING, step_problem, sums_of
 from orchestrator.money.targets import read_targets
 from orchestrator.money.totals import read_in_transit
 from orchestrator.money.validation import COMES_TO_NOTHING, account_kind
-from orchestrator.money.wal import log_problems
+from orchestrator.money.wal import LogIndex, log_problems, read_index
 from streams.booking import BookingRejected, Correction, Posting, Resolution
 
 MAX_PROBLEMS: Final = 100
@@ -97,18 +97,30 @@ def verify(path: Path, *, of_a_copy: bool = False) -> VerifyReport:
         LedgerFileError: The file is no ledger, or too damaged to be opened as one.
         sqlite3.OperationalError: It cannot be opened now.
     """
+    in_use = is_being_written(path)
+    index = None if in_use else read_index(path)
     with ExitStack() as opened:
         # Closed after the connection: it would take SQLite's locks on the file with it.
         file = opened.enter_context(path.open("rb")) if path.is_file() else None
         connection = opened.enter_context(closing(open_reader(path)))
         # A damaged byte may leave text that is not UTF-8: that is to be found, not to be stumbled over.
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-        return _Verification(path, connection, None if of_a_copy else file).run()
+        return _Verification(path, connection, None if of_a_copy else file, in_use=in_use, index=index).run()
 
 
 class _Verification:
-    def __init__(self, path: Path, connection: sqlite3.Connection, file: BinaryIO | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        file: BinaryIO | None,
+        *,
+        in_use: bool,
+        index: LogIndex | None,
+    ) -> None:
         self._path = path
+        self._in_use = in_use
+        self._index = index
         self._connection = connection
         self._file = file
         self._problems: list[Problem] = []
@@ -311,7 +323,7 @@ class _Verification:
 
     def _check_pages(self) -> None:
         """Look at what none of the others sees: bytes that hold nothing, and those that are not in the file yet."""
-        for problem in log_problems(self._path, in_use=is_being_written(self._path)):
+        for problem in log_problems(self._path, in_use=self._in_use, index=self._index):
             self._note(problem)
         if self._file is None:
             return

@@ -16,9 +16,12 @@ from zlib import crc32
 import msgspec
 
 SUFFIX: Final = "-wal"
+INDEX_SUFFIX: Final = "-shm"
 
 _HEADER: Final = struct.Struct(">8I")
 _FRAME: Final = struct.Struct(">6I")
+_INDEX: Final = struct.Struct("=3I2BH4I8s8s")  # in the byte order of the machine, but for the salts
+_INDEX_VERSION: Final = 3_007_000
 _MAGIC: Final = 0x377F0682
 _CHECKED_BYTES: Final = 8  # of a frame's header, before its page
 _MASK: Final = 0xFFFFFFFF
@@ -65,6 +68,18 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     def content(self) -> bytes:
         """The page."""
         return self.checked[1]
+
+
+class LogIndex(msgspec.Struct, frozen=True):
+    """What a log's index says of it.
+
+    Attributes:
+        frames: How many of its frames are committed.
+        salts: Which use of the file that was.
+    """
+
+    frames: int
+    salts: tuple[int, int]
 
 
 def log_of(ledger: Path) -> Path:
@@ -116,12 +131,33 @@ def pages_in_log(ledger: Path) -> dict[int, int]:
         return {}
 
 
-def log_problems(ledger: Path, *, in_use: bool) -> Iterator[str]:
+def read_index(ledger: Path) -> LogIndex | None:
+    """Read what a log's index says; None where there is none, or it is not whole.
+
+    Never to be called in a process that has the database open, nor before others that have: closing the index drops
+    the locks that SQLite holds on it. After an open, it says what that made of the log.
+    """
+    try:
+        with ledger.with_name(ledger.name + INDEX_SUFFIX).open("rb") as file:
+            one, other = file.read(_INDEX.size), file.read(_INDEX.size)
+    except OSError:
+        return None
+    if len(other) < _INDEX.size or one != other:
+        return None
+    version, _, _, initialised, _, _, frames, _, _, _, salts, _ = _INDEX.unpack(one)
+    if version != _INDEX_VERSION or not initialised:
+        return None
+    salt, other_salt = struct.unpack(">2I", salts)
+    return LogIndex(frames, (salt, other_salt))
+
+
+def log_problems(ledger: Path, *, in_use: bool, index: LogIndex | None = None) -> Iterator[str]:
     """Yield where a database's log is not as it was written: SQLite would silently leave off from there.
 
     Args:
         ledger: The database.
         in_use: Whether somebody may be writing to it: what stands at the end may be half written then.
+        index: What its index said before the database was opened, where nobody uses it.
     """
     try:
         file = log_of(ledger).open("rb")
@@ -134,20 +170,47 @@ def log_problems(ledger: Path, *, in_use: bool) -> Iterator[str]:
         if not header.holds:
             yield "the header of its log (…-wal) is not as it was written: nothing in the log is read"
             return
-        sums, broken = header.sums, None
-        for frame in read_frames(file, header):
-            if broken is None:
-                for part in frame.checked:
-                    sums = _checksum(sums, part, header.big_endian)
-                if sums != frame.sums:
-                    broken = frame
-            elif frame.commits:
-                break  # a commit that came after it
+        if index is not None and index.salts == header.salts:
+            broken = _first_broken(file, header, index.frames)
         else:
-            if in_use:
-                return
+            broken = _broken_before_commits(file, header, 2 if in_use or index is not None else 0)
         if broken is not None:
-            yield f"frame {broken.number} of its log (…-wal, page {broken.page}) is not as it was written"
+            number, page = broken
+            yield f"frame {number} of its log (…-wal{page}) is not as it was written"
+
+
+def _first_broken(file: BinaryIO, header: LogHeader, committed: int) -> tuple[int, str] | None:
+    """Return which of the frames that are committed does not hold."""
+    sums, seen = header.sums, 0
+    for frame in read_frames(file, header):
+        if frame.number > committed:
+            return None
+        sums = _follow(sums, frame, header)
+        if sums != frame.sums:
+            return frame.number, f", page {frame.page}"
+        seen = frame.number
+    return (seen + 1, "") if seen < committed else None
+
+
+def _broken_before_commits(file: BinaryIO, header: LogHeader, commits: int) -> tuple[int, str] | None:
+    """Return the first frame that does not hold, if so many commits come after it."""
+    sums, broken, after = header.sums, None, 0
+    for frame in read_frames(file, header):
+        if broken is None:
+            sums = _follow(sums, frame, header)
+            if sums != frame.sums:
+                broken = frame
+        elif frame.commits:
+            after += 1
+        if broken is not None and after >= commits:
+            return broken.number, f", page {broken.page}"
+    return None
+
+
+def _follow(sums: _Sums, frame: Frame, header: LogHeader) -> _Sums:
+    for part in frame.checked:
+        sums = _checksum(sums, part, header.big_endian)
+    return sums
 
 
 def _checksum(sums: _Sums, data: bytes, big_endian: bool) -> _Sums:

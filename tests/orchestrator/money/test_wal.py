@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.money.store import Store
 from orchestrator.money.verify import verify
-from orchestrator.money.wal import log_of, log_problems, pages_in_log, read_frames, read_header
+from orchestrator.money.wal import log_of, log_problems, pages_in_log, read_frames, read_header, read_index
 from tests.orchestrator.money.bookings import api_call, write
 
 HEADER = 32
@@ -88,6 +88,59 @@ def test_what_is_half_written_at_the_end_is_no_problem_while_somebody_writes(cra
 def test_what_stands_before_a_commit_is_one_even_then(crashed: Path) -> None:
     flip(log_of(crashed), HEADER + 200)
     assert len(list(log_problems(crashed, in_use=True))) == 1
+
+
+@pytest.fixture
+def killed(path: Path, tmp_path: Path) -> Path:
+    """A ledger whose daemon was killed in the middle of a fourth commit: the log has it, its index does not."""
+    killed = tmp_path / "killed" / path.name
+    killed.parent.mkdir()
+    store = Store(path)
+    store.open()
+    store.checkpoint(idle=True)
+    for n in range(3):
+        write(store, api_call(n))
+    index = path.with_name(f"{path.name}-shm").read_bytes()
+    write(store, api_call(3))
+    for suffix in ("", "-wal", "-pages"):
+        shutil.copy(path.with_name(path.name + suffix), killed.with_name(killed.name + suffix))
+    store.close()
+    killed.with_name(f"{killed.name}-shm").write_bytes(index)
+    return killed
+
+
+def test_what_a_kill_cut_short_is_no_problem_even_where_it_looks_like_a_commit(killed: Path) -> None:
+    index = read_index(killed)
+    assert index is not None
+    assert 0 < index.frames < frames_of(killed)
+    flip(log_of(killed), HEADER + index.frames * FRAME + 300)  # of the first frame behind the last commit
+    report = verify(killed)
+    assert (report.ok, report.transactions) == (True, 3)
+
+
+def test_what_is_committed_is_a_problem_wherever_it_is_changed(killed: Path) -> None:
+    index = read_index(killed)
+    original = log_of(killed).read_bytes()
+    assert index is not None
+    dice = random.Random(4)
+    for offset in (HEADER + 8, HEADER + 12, *dice.sample(range(HEADER, HEADER + index.frames * FRAME), 30)):
+        flip(log_of(killed), offset, dice.randrange(8))
+        assert list(log_problems(killed, in_use=False, index=index)), offset
+        log_of(killed).write_bytes(original)
+    last = HEADER + (index.frames - 1) * FRAME
+    flip(log_of(killed), last + 200)
+    report = verify(killed)
+    assert any(f"frame {index.frames} of its log" in problem.what for problem in report.problems)
+
+
+def test_an_index_that_is_not_whole_says_nothing(killed: Path) -> None:
+    file = killed.with_name(f"{killed.name}-shm")
+    whole = file.read_bytes()
+    for broken in (b"", whole[:60], whole[:20] + b"\xff" + whole[21:], bytes(4096)):
+        file.write_bytes(broken)
+        assert read_index(killed) is None
+    file.unlink()
+    assert read_index(killed) is None
 
 
 def test_frames_of_an_earlier_use_of_the_file_count_for_nothing(store: Store, path: Path) -> None:

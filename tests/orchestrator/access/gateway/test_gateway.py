@@ -89,6 +89,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "rollout.status": {"rollout": "rollout-0001"},
     "ledger.totals": {"book": "paper", "by": "instance", "consolidated": False},
     "ledger.entries": {"limit": 2, "newest_first": True, "state": "posted"},
+    "ledger.why": {"id": "response/7:1 of two"},
     "config.get": {"section": "recovery"},
     "logs.tail": {"lines": 3, "level": "info"},
 }
