@@ -37,6 +37,11 @@ class ActorRef(Generic[M_contra]):
         """Whether the actor is gone, so that an ask would fail at once."""
         return self._cell.mailbox.closed
 
+    @property
+    def running(self) -> bool:
+        """Whether the actor has started and nothing has ended this life of it; far cheaper than `vitals`."""
+        return self._cell.state == "running"
+
     def vitals(self) -> ActorVitals:
         """Describe the actor, and all below it, at this moment."""
         from actors.vitals import vitals_of
