@@ -82,6 +82,7 @@ from orchestrator.notify import Notifier
 from orchestrator.pulse import Pulse
 from orchestrator.services import Services
 from streams.booking import Book, Receipt
+from streams.booking_tally import BookingTally
 from streams.catalog import Catalog
 from streams.commons import Commons
 from streams.far_sides import FarSides
@@ -141,16 +142,19 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
     """
     settings, paths, events = daemon.settings(), daemon.paths, daemon.events
     fleet_settings = settings.fleet
-    news = BookingNews(events, daemon.log)
+    news, tally = BookingNews(events, daemon.log), BookingTally()
 
     def booked(group: tuple[tuple[Book, Receipt], ...]) -> None:
         news(group)
+        tally.note_booked(group)
         if daemon.on_booked is not None:
             daemon.on_booked(group)
 
     await daemon.http.prepare()
     services = Services(system)
-    ledger = await services.start(lambda: Ledger(paths.ledger, paths.instances, booked), "ledger")
+    ledger = await services.start(
+        lambda: Ledger(paths.ledger, paths.instances, booked, on_rejected=tally.note_rejected), "ledger"
+    )
     lenient = RestartPolicy(when_exhausted="delay", per_child=True)
     commons = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "commons")
     far_sides, directory = FarSides(), Directory()
@@ -183,6 +187,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         commons=Commons(commons),
         far_sides=far_sides,
         directory=directory,
+        tally=tally,
     )
     restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
     instances = await services.start_supervisor(lambda: Supervisor(policy=restarts, ordered=False), "instances")

@@ -8,6 +8,7 @@ import msgspec
 
 from streams.http_host import HttpApp, HttpHost
 from streams.stream import Health
+from streams.traffic import Traffic
 
 CLOSE_WITHIN_S: Final = 3.0
 """How long requests in progress may take when an instance stops."""
@@ -19,11 +20,13 @@ class Front:
     Args:
         host: The address to listen on.
         port: The port; 0 for any free one, see `port`.
+        traffic: Where requests are counted: the context's.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, traffic: Traffic | None = None) -> None:
         self._address = host
         self._port = port
+        self._traffic = traffic
         self._host: HttpHost | None = None
         self.paused = False
 
@@ -47,7 +50,7 @@ class Front:
         Raises:
             CannotListen: The address is taken, or not this machine's.
         """
-        self._host = HttpHost(app, self._address, self._port, {"served": served})
+        self._host = HttpHost(app, self._address, self._port, {"served": served}, traffic=self._traffic)
         await self._host.start()
         if self.paused:
             self._host.pause()

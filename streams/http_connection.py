@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from time import perf_counter
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from streams.http_cycle import Arrival, HttpCycle
+from streams.traffic import SERVER_ERROR, Traffic
 
 HEALTH_PATH: Final = "/healthz"
 
@@ -67,9 +69,10 @@ class HttpLimits(msgspec.Struct, frozen=True):
 class HostState(ServerState):
     """What the connections of one listener share."""
 
-    def __init__(self, limits: HttpLimits, retry_after_s: int, quick: Quick | None = None) -> None:
+    def __init__(self, limits: HttpLimits, retry_after_s: int, traffic: Traffic, quick: Quick | None = None) -> None:
         super().__init__()
         self.limits = limits
+        self.traffic = traffic
         self.quick = quick
         self.paused = False
         self.closing = False
@@ -111,6 +114,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._discarded_bytes = 0
         self._idle_since_s = 0.0
+        self._answering: HttpCycle | None = None
         self._deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -130,6 +134,9 @@ class HttpConnection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._received_in_time()
         self._sent_in_time()
+        if self._responding() and not self.server_state.closing:
+            # It took at least as long as its peer had patience for.
+            self._count(abandoned=True)
         super().connection_lost(exc)
         if not self.server_state.connections:
             self.server_state.empty.set()
@@ -198,6 +205,9 @@ class HttpConnection(HttpToolsProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        if scope["path"] != HEALTH_PATH:
+            # Not the loop's time: uvloop reads the clock once for all that it does in a turn.
+            self.cycle.began_s = perf_counter()
         if idle:
             self._start_asgi_task(self.cycle, self.app)
         else:
@@ -230,6 +240,7 @@ class HttpConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is written."""
         self.server_state.total_requests += 1
+        self._count()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -239,6 +250,13 @@ class HttpConnection(HttpToolsProtocol):
             # Where the next request is on its way already, its own deadline watches it, too.
             self._idle_since_s = self.loop.time()
             self._await_next()
+
+    def _count(self, *, abandoned: bool = False) -> None:
+        cycle = self._answering
+        if cycle is not None and cycle.began_s:
+            failed = cycle.status >= SERVER_ERROR and not abandoned
+            self.server_state.traffic.note(perf_counter() - cycle.began_s, failed=failed)
+            cycle.began_s = 0.0
 
     def timeout_keep_alive_handler(self) -> None:
         """The connection has been idle for long enough, or was not idle all the time."""
@@ -281,9 +299,12 @@ class HttpConnection(HttpToolsProtocol):
         self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        assert isinstance(cycle, HttpCycle)
+        self._answering = cycle
         if self.server_state.paused and cycle.scope["path"] != HEALTH_PATH:
+            cycle.began_s = 0.0  # a person's wish is no failure of the instance
             app = self._answer_paused
-        elif self.server_state.quick is not None and isinstance(cycle, HttpCycle) and self._taken(cycle):
+        elif self.server_state.quick is not None and self._taken(cycle):
             return
         super()._start_asgi_task(cycle, app)
 

@@ -53,13 +53,21 @@ class Arrival:
 
 
 class HttpCycle(RequestResponseCycle):
-    """A request being answered."""
+    """A request being answered.
+
+    Attributes:
+        began_s: When it came, `time.perf_counter`; 0 where it is not counted as traffic.
+        status: What it was answered with; 0 before.
+    """
 
     _head = b""
+    began_s = 0.0
+    status = 0
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take a part of the answer."""
         if message["type"] == "http.response.start":
+            self.status = message["status"]
             if not self.response_started and self._hold_head(message["status"], list(message.get("headers", ()))):
                 return
         elif self._head and message["type"] == "http.response.body":
@@ -88,6 +96,7 @@ class HttpCycle(RequestResponseCycle):
         if self.disconnected or self.response_started:
             return
         self.response_started = True
+        self.status = status
         close = b"" if self.keep_alive else b"connection: close\r\n"
         self.transport.write(
             b"%s%s%s%s\r\n%s" % (STATUS_LINE[status], _dated(self.default_headers), fields, close, body)

@@ -16,6 +16,7 @@ from uvicorn import Config
 from uvicorn._types import ASGI3Application
 
 from streams.http_connection import HostState, HttpConnection, HttpLimits, Quick
+from streams.traffic import Traffic
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI 3 application: scope, receive, send."""
@@ -78,6 +79,7 @@ class HostStats(msgspec.Struct, frozen=True):
         connections: Open connections.
         in_progress: Requests being worked on.
         requests: Requests answered since the start.
+        errors: Those of them that were answered with 500 and above, the health check's apart.
         refused: Connections that found no room.
         malformed: Requests that were not HTTP.
         timed_out: Connections cut because the peer was too slow.
@@ -86,6 +88,7 @@ class HostStats(msgspec.Struct, frozen=True):
     connections: int
     in_progress: int
     requests: int
+    errors: int
     refused: int
     malformed: int
     timed_out: int
@@ -101,6 +104,7 @@ class HttpHost:
         state: What the application finds in `scope["state"]` of each request.
         limits: What the connections may use.
         retry_after_s: What clients are told while the host is paused.
+        traffic: Where requests are counted, an instance's `context.traffic`; None for nobody's.
     """
 
     def __init__(
@@ -112,13 +116,15 @@ class HttpHost:
         limits: HttpLimits | None = None,
         *,
         retry_after_s: int = 5,
+        traffic: Traffic | None = None,
     ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._app_state = state
         self._limits = limits if limits is not None else HttpLimits()
-        self._state = HostState(self._limits, retry_after_s, app.quick)
+        self._traffic = traffic if traffic is not None else Traffic()
+        self._state = HostState(self._limits, retry_after_s, self._traffic, app.quick)
         self._server: asyncio.Server | None = None
 
     @property
@@ -195,6 +201,7 @@ class HttpHost:
             connections=len(state.connections),
             in_progress=len(state.tasks),
             requests=state.total_requests,
+            errors=self._traffic.errors,
             refused=state.refused,
             malformed=state.malformed,
             timed_out=state.timed_out,

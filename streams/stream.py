@@ -18,6 +18,7 @@ from streams.booking import BookName, LedgerRef
 from streams.commons import Commons
 from streams.far_sides import FarSides
 from streams.neighbours import Neighbours
+from streams.traffic import Traffic
 
 if TYPE_CHECKING:
     import aiohttp
@@ -73,6 +74,8 @@ class StreamContext(Generic[SettingsT]):
         commons: What the instances of this process share.
         far_sides: Who is on the other side in the sandbox; live, nobody.
         neighbours: The other instances of the fleet.
+        traffic: Where its work is counted: that of its `Front` or `HttpHost` by these, anything else by the stream
+            itself. Instances are compared by it, see `automate rollout`.
     """
 
     __slots__ = (
@@ -93,6 +96,7 @@ class StreamContext(Generic[SettingsT]):
         "secret",
         "settings",
         "stream",
+        "traffic",
     )
 
     def __init__(
@@ -115,6 +119,7 @@ class StreamContext(Generic[SettingsT]):
         commons: Commons,
         far_sides: FarSides,
         neighbours: Neighbours,
+        traffic: Traffic | None = None,
     ) -> None:
         self.id = id
         self.stream = stream
@@ -133,6 +138,7 @@ class StreamContext(Generic[SettingsT]):
         self.commons = commons
         self.far_sides = far_sides
         self.neighbours = neighbours
+        self.traffic = traffic if traffic is not None else Traffic()
 
 
 class Stream(abc.ABC, Generic[SettingsT]):

@@ -18,11 +18,13 @@ from orchestrator.events import EventBus
 from orchestrator.fleet.neighbours import Directory
 from orchestrator.fleet.record import SETTINGS_FILE, Record
 from streams.booking import BookName, LedgerRef
+from streams.booking_tally import BookingTally
 from streams.commons import Commons
 from streams.far_sides import FarSides
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey, SellsByKey
 from streams.stream import Health, Limits, Stream, StreamContext
+from streams.traffic import TrafficCounts
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,6 +42,7 @@ class Condition(msgspec.Struct, frozen=True):
         details: What else its stream shows.
         actions: What it can be asked to do.
         up_s: Seconds since it was ready.
+        traffic: Its work since its start.
     """
 
     health: Health
@@ -48,6 +51,7 @@ class Condition(msgspec.Struct, frozen=True):
     details: dict[str, Any]
     actions: tuple[str, ...]
     up_s: float
+    traffic: TrafficCounts = TrafficCounts()
 
 
 class Examine(Request[Condition], frozen=True):
@@ -125,6 +129,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         commons: What instances share.
         far_sides: Who is on the other side in the sandbox.
         directory: Where instances find each other.
+        tally: How many of their bookings were made and refused.
     """
 
     instances: Path
@@ -138,6 +143,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     commons: Commons
     far_sides: FarSides
     directory: Directory
+    tally: BookingTally = msgspec.field(default_factory=BookingTally)
 
 
 class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys | RevokeKey | Crash | Freeze]):
@@ -197,6 +203,7 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
             details=stream.describe(),
             actions=tuple(stream.actions),
             up_s=self.context.now() - self._ready_at,
+            traffic=stream.context.traffic.counts(),
         )
 
     @on(Pause)

@@ -25,7 +25,7 @@ from orchestrator.money.store import Store
 from orchestrator.money.story import Stories, read_stories
 from orchestrator.money.totals import read_totals
 from orchestrator.money.verify import EX_PROBLEM
-from orchestrator.money.writer import GroupWriter, OnCommitted
+from orchestrator.money.writer import GroupWriter, OnCommitted, OnRejected
 from streams.booking import Book, Booked, FindBooking, LedgerUnavailable, ReadMeters, Receipt
 
 _LOG_EVERY_S: Final = 0.1
@@ -47,6 +47,7 @@ class Ledger(
         instances: The directory that holds the instances' directories, for their revenue logs.
         on_committed: Called on the loop with the bookings and receipts of each group, once they are on disk.
         clock: The wall clock, microseconds since 1970.
+        on_rejected: Called on the loop with each booking that can never be made as it stands, and why.
     """
 
     mailbox_capacity = 8192
@@ -60,10 +61,11 @@ class Ledger(
         instances: Path,
         on_committed: OnCommitted | None = None,
         clock: Callable[[], int] = now_us,
+        on_rejected: OnRejected | None = None,
     ) -> None:
         self._path = path
         self._on_committed = on_committed
-        self._writer = GroupWriter(Store(path, clock), self._committed)
+        self._writer = GroupWriter(Store(path, clock), self._committed, on_rejected)
         self._reader = Reader(path, "ledger-reader")
         self._expirer = Expirer(self._reader, self._writer.submit, clock)
         self._searcher = Reader(path, "ledger-searcher")  # may take seconds, which nobody else is to wait for

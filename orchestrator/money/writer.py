@@ -16,9 +16,10 @@ import structlog
 from orchestrator.money.group import Outcome
 from orchestrator.money.preparation import Prepared, prepare
 from orchestrator.money.store import Store
-from streams.booking import Book, LedgerUnavailable, Receipt
+from streams.booking import Book, BookingRejected, LedgerUnavailable, Receipt
 
 OnCommitted: TypeAlias = Callable[[tuple[tuple[Book, Receipt], ...]], None]
+OnRejected: TypeAlias = Callable[[Book, BookingRejected], None]
 
 MAX_WAITING: Final = 50_000
 """Bookings that may wait; beyond, a new one is refused at once rather than answered too late."""
@@ -46,11 +47,15 @@ class GroupWriter:
     Args:
         store: The store; the writer's thread opens, uses and closes it.
         on_committed: Called on the loop with what each group booked for the first time.
+        on_rejected: Called on the loop with each booking that can never be made as it stands, and why.
     """
 
-    def __init__(self, store: Store, on_committed: OnCommitted | None = None) -> None:
+    def __init__(
+        self, store: Store, on_committed: OnCommitted | None = None, on_rejected: OnRejected | None = None
+    ) -> None:
         self._store = store
         self._on_committed = on_committed
+        self._on_rejected = on_rejected
         self._tickets: queue.SimpleQueue[list[_Ticket] | None] = queue.SimpleQueue()
         self._gathered: list[_Ticket] = []
         self._begun: list[_Ticket] = []
@@ -94,7 +99,11 @@ class GroupWriter:
             raise LedgerUnavailable("it is not open", RETRY_AFTER_S)
         if self.waiting >= MAX_WAITING:
             raise LedgerUnavailable(f"{self.waiting} bookings are waiting already", RETRY_AFTER_S)
-        prepared = prepare(booking)
+        try:
+            prepared = prepare(booking)
+        except BookingRejected as rejection:
+            self._tell_rejected(booking, rejection)
+            raise
         future: asyncio.Future[Receipt] = self._loop.create_future()
         if not self._gathered:
             # Handed over at the end of this turn of the loop: what comes together is written together.
@@ -149,12 +158,19 @@ class GroupWriter:
                     booked.append((prepared.booking, outcome))
                 if not future.done():
                     future.set_result(outcome)
-            elif not future.done():
+                continue
+            if isinstance(outcome, BookingRejected):
+                self._tell_rejected(prepared.booking, outcome)
+            if not future.done():
                 future.set_exception(outcome)
         while self._watched and self._watched[0][0] <= self._answered:
             _settle(self._watched.popleft()[1], None)
         if booked and self._on_committed is not None:
             self._on_committed(tuple(booked))
+
+    def _tell_rejected(self, booking: Book, rejection: BookingRejected) -> None:
+        if self._on_rejected is not None:
+            self._on_rejected(booking, rejection)
 
     def _end(self, finished: asyncio.Future[None], failure: BaseException | None) -> None:
         self._closing = True

@@ -98,7 +98,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             rejected=self._halt,
             log=context.log,
         )
-        self._front = Front(context.host, context.port)
+        self._front = Front(context.host, context.port, context.traffic)
         self._heard_s: dict[str, float] = {}
         self._forgiven: dict[str, int] = {}
         self._forgiven_day = ""

@@ -100,7 +100,7 @@ class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
         )
         self._crawl: Crawl | None = None
         self._lease: Lease[FetchClient] | None = None
-        self._front = Front(context.host, context.port)
+        self._front = Front(context.host, context.port, context.traffic)
         self._harvesting = "not begun"
 
     @classmethod
