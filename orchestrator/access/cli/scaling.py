@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestrator.access.cli.commands import Group, json_option, member
+from orchestrator.access.cli.commands import Group, home_option, json_option, member
 from orchestrator.access.cli.failures import NO_INPUT, CommandFailed
 from orchestrator.access.cli.output import (
     Cell,
@@ -28,11 +28,15 @@ _SHOWN = 20
 
 
 @click.group("scaling", cls=Group, invoke_without_command=True)
+@home_option
+@json_option
 @click.pass_context
-def scaling(ctx: click.Context) -> None:
+def scaling(ctx: click.Context, as_json: bool) -> None:
     """See how the fleet scales itself; alone, the same as `scaling status`."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(status)
+        ctx.invoke(status, as_json=as_json)
+    elif as_json:
+        raise click.UsageError(f"--json stands behind the command: automate scaling {ctx.invoked_subcommand} --json")
 
 
 scaling.add_command(simulate)
@@ -197,10 +201,12 @@ def _round_fields(taken: Any) -> Iterator[tuple[str, str]]:
     yield "round", f"{taken['id']} at {_time(taken['at'])} UTC"
     yield "measured", _shares(figures)
     if figures["cores"] is not None and figures["fleet_cores"] is not None:
-        yield "of the fleet's", f"{figures['fleet_cores']:.3g} of {figures['cores']:g} processors"
+        yield "of the fleet", f"{figures['fleet_cores']:.3g} of {figures['cores']:g} processors"
+    if figures["other_cores"] is not None:
+        yield "of others", f"{figures['other_cores']:.3g} processors"
     if figures["memory_limit_bytes"] is not None and figures["fleet_memory_bytes"] is not None:
         held, limit = figures["fleet_memory_bytes"] / 1e6, figures["memory_limit_bytes"] / 1e6
-        yield "", f"{held:.0f} of {limit:.0f} MB of memory"
+        yield "", f"{held:.0f} of {limit:.0f} MB of memory are the fleet's"
     yield "limits", f"grows above {_percent(taken['high'])}, shrinks below {_percent(taken['low'])}"
     if taken["note"]:
         yield "note", visible(taken["note"])

@@ -31,6 +31,7 @@ class Figures(msgspec.Struct, frozen=True):
         lag_s: How late the event loop was at worst, one time in twenty left out.
         cores: How many processors the fleet may use; a quota makes parts of them.
         fleet_cores: How many of them the daemon and its child processes used.
+        other_cores: How many all others on the machine used.
         memory_limit_bytes: What memory the fleet may use.
         fleet_memory_bytes: What of it the daemon and its child processes hold.
         instances: Instances that are ready.
@@ -43,6 +44,7 @@ class Figures(msgspec.Struct, frozen=True):
     lag_s: float | None = None
     cores: float | None = None
     fleet_cores: float | None = None
+    other_cores: float | None = None
     memory_limit_bytes: int | None = None
     fleet_memory_bytes: int | None = None
     instances: int | None = None

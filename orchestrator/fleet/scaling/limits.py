@@ -61,11 +61,11 @@ def read_limits(proc: Path = PROC, root: Path = ROOT) -> GroupLimits:
                 quotas += _quota_2(directory)
                 limits += _limit_2(directory)
         if "cpu" in controllers:
-            accounts = _upwards(root / "cpuacct", group)
-            for directory, account in zip(_upwards(root / "cpu", group), accounts, strict=False):
+            accounts = _upwards(_mount(root, "cpuacct", controllers), group)
+            for directory, account in zip(_upwards(_mount(root, "cpu", controllers), group), accounts, strict=False):
                 quotas += _quota_1(directory, account)
         if "memory" in controllers:
-            for directory in _upwards(root / "memory", group):
+            for directory in _upwards(_mount(root, "memory", controllers), group):
                 limits += _limit_1(directory)
     return GroupLimits(
         min(quotas, key=lambda quota: quota.cores, default=None),
@@ -83,6 +83,12 @@ def _groups(proc: Path) -> Iterator[tuple[tuple[str, ...], str]]:
         _, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         yield tuple(filter(None, controllers.split(","))), group
+
+
+def _mount(root: Path, controller: str, together: tuple[str, ...]) -> Path:
+    """Return where a controller is mounted: under its own name, or under that of all that are mounted with it."""
+    own = root / controller
+    return own if own.is_dir() else root / ",".join(together)
 
 
 def _upwards(mount: Path, group: str) -> Iterator[Path]:

@@ -138,7 +138,10 @@ def figures_between(before: Reading, after: Reading, t_s: float, loop: float | N
     """
     elapsed_s = after.at_s - before.at_s
     quota, former = after.groups.cpu, before.groups.cpu
-    cpu = _most(_machine_share(before, after), _quota_share(before, after, elapsed_s))
+    machine, fleet = _machine_share(before, after), _fleet_cores(before, after, elapsed_s)
+    cpu = _most(machine, _quota_share(before, after, elapsed_s))
+    # Each is read at a moment of its own, so that the difference may come out a little below nothing.
+    others = max(0.0, machine * after.processors - fleet) if machine is not None and fleet is not None else None
     limit = after.groups.memory
     memory = _most(
         1 - after.memory_free_bytes / after.memory_total_bytes
@@ -155,7 +158,8 @@ def figures_between(before: Reading, after: Reading, t_s: float, loop: float | N
         loop=_rounded(loop),
         lag_s=_rounded(lag_s),
         cores=round(cores, 3),
-        fleet_cores=_rounded(_fleet_cores(before, after, elapsed_s)),
+        fleet_cores=_rounded(fleet),
+        other_cores=_rounded(others),
         memory_limit_bytes=min(totals, default=None),
         fleet_memory_bytes=after.fleet_memory_bytes,
     )

@@ -56,7 +56,8 @@ class Outcomes:
         """
         settled: list[tuple[Round, Decision]] = []
         for taken in list(self._rounds.values()):
-            overdue = (at - taken.at).total_seconds() > GIVEN_UP_AFTER_S
+            # By the monotonic clock, which begins anew with the machine.
+            overdue = not 0 <= figures.t_s - taken.figures.t_s <= GIVEN_UP_AFTER_S
             now: dict[str, Decision] = {}
             for decision in filter(_open, taken.decisions):
                 assert decision.rollout is not None

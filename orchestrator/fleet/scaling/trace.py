@@ -59,6 +59,7 @@ class TraceLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     lag_s: Amount | None = None
     cores: Amount | None = None
     fleet_cores: Amount | None = None
+    other_cores: Amount | None = None
     memory_limit_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     fleet_memory_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     instances: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -39,6 +39,8 @@ def test_the_status_tells_the_load_and_the_reason_for_each_stream(automate: Auto
         pass
     assert {each["stream"] for each in document["latest"]["decisions"]} == {"affiliate_marketing", "api_services"}
     assert {place["name"] for place in document["places"]} == {"loop", "cores"}
+    assert automate("scaling", "--json", home=quick_home).document.keys() == document.keys()
+    assert automate("scaling", "--json", "history", home=quick_home).status == 64
     told = automate("scaling", home=quick_home)
     assert told.status == 0
     assert "load: processors" in told.out

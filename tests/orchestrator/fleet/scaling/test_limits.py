@@ -59,6 +59,12 @@ def test_version_1_with_a_controller_each(tmp_path: Path) -> None:
     assert limits(tmp_path, groups) == GroupLimits(Quota(0.5, 3.0), Limit(500_000, 200_000))
 
 
+def test_version_1_with_controllers_that_are_mounted_together(tmp_path: Path) -> None:
+    both = tmp_path / "fs" / "cpu,cpuacct" / "box"
+    files(both, cpu_dot_cfs_quota_us="50000", cpu_dot_cfs_period_us="100000", cpuacct_dot_usage="1000000000")
+    assert limits(tmp_path, "2:cpu,cpuacct:/box\n").cpu == Quota(0.5, 1.0)
+
+
 @pytest.mark.parametrize("quota", ["max 100000\n", "", "soon\n", "-1 0\n", "5 0\n"])
 def test_what_is_no_limit_limits_nothing(tmp_path: Path, quota: str) -> None:
     files(tmp_path / "fs", cpu_dot_max=quota, cpu_dot_stat="usage_usec 1\n", memory_dot_max="max\n")

@@ -41,6 +41,7 @@ def test_shares_of_the_machine() -> None:
     found = figures_between(BEFORE, AFTER, 7.0, 0.5, 0.01)
     assert (found.t_s, found.cpu, found.memory, found.loop, found.lag_s) == (7.0, 0.25, 0.3, 0.5, 0.01)
     assert (found.cores, found.fleet_cores) == (4.0, 0.6)  # 30 s and 6 s within 60 s
+    assert found.other_cores == pytest.approx(0.4)  # of four, a quarter is in use
     assert (found.memory_limit_bytes, found.fleet_memory_bytes) == (1_000_000, 120_000)
 
 
