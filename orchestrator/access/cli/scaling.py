@@ -109,6 +109,42 @@ def _shares(figures: Any) -> str:
     )
 
 
+@member(
+    scaling,
+    "bounds",
+    examples=[
+        "automate scaling bounds api_services --min 10 --max 40",
+        "automate scaling bounds api_services --none",
+        "automate scaling bounds api_services",
+    ],
+)
+@click.argument("stream")
+@click.option("--min", "lowest", type=click.IntRange(0), help="Never fewer instances than these.")
+@click.option("--max", "highest", type=click.IntRange(0), help="Never more than these.")
+@click.option("--none", "neither", is_flag=True, help="No bounds: the count stays as it is configured.")
+@json_option
+@click.pass_obj
+def bounds(target: Target, stream: str, lowest: int | None, highest: int | None, neither: bool, as_json: bool) -> None:
+    """Show or set between which counts a stream is scaled; the same as its scale_min and scale_max."""
+    if neither and (lowest is not None or highest is not None):
+        raise click.UsageError("--none goes with neither --min nor --max")
+    wanted = {"scale_min": lowest, "scale_max": highest}
+    patch = wanted if neither else {name: value for name, value in wanted.items() if value is not None}
+    with target.client() as client:
+        plans = client.call("config.get", {"section": "fleet"})["streams"]
+        if stream not in plans:
+            raise CommandFailed(f"the fleet has no stream {stream!r}; it has {', '.join(sorted(plans))}", NO_INPUT)
+        if patch:
+            told = client.call("config.set", {"section": "fleet", "values": {"streams": {stream: patch}}})
+            plans = told["streams"]
+    plan = plans[stream]
+    if as_json:
+        print_json({"stream": stream, **{name: plan[name] for name in ("count", "scale_min", "scale_max", "scaled")}})
+        return
+    low, high = ("as configured" if plan[name] is None else str(plan[name]) for name in ("scale_min", "scale_max"))
+    click.echo(f"{stream}: {plan['count']} instances; at least {low}, at most {high}")
+
+
 # -- the past -----------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -61,22 +62,20 @@ def give(
     """
     left = {place.name: place.instances for place in places}
     given: dict[str, dict[str, int]] = {}
-    for _ in range(total):
-        best: tuple[float, StreamNow, str] | None = None
-        for each in streams:
-            has = sum(given.get(each.stream, {}).values())
-            place = next((p.name for p in places if p.takes == each.isolation and left[p.name] > 0), None)
-            if place is None or has >= min(each.may_take(), _step(each.count, at_most)):
-                continue
-            quotient = each.weight / (has + 1)
-            if best is None or quotient > best[0]:
-                best = quotient, each, place
-        if best is None:
-            break
-        _, stream, name = best
+    # The greatest quotient first; of equal ones, that of the stream that comes first.
+    turns = [(-each.weight, number, 0) for number, each in enumerate(streams)]
+    heapq.heapify(turns)
+    while total > 0 and turns:
+        _, number, has = heapq.heappop(turns)
+        each = streams[number]
+        name = next((p.name for p in places if p.takes == each.isolation and left[p.name] > 0), None)
+        if name is None or has >= min(each.may_take(), _step(each.count, at_most)):
+            continue  # and never again: neither its bound nor a place gets wider
         left[name] -= 1
-        at = given.setdefault(stream.stream, {})
+        total -= 1
+        at = given.setdefault(each.stream, {})
         at[name] = at.get(name, 0) + 1
+        heapq.heappush(turns, (-each.weight / (has + 2), number, has + 1))
     return given
 
 

@@ -85,6 +85,20 @@ def test_what_was_measured_can_be_replayed(automate: Automate, quick_home: Path,
     assert "api_services: 1 → 1" in replayed.out
 
 
+def test_bounds_are_set_shown_and_taken_away_again(automate: Automate, quick_home: Path) -> None:
+    shown = automate("scaling", "bounds", "api_services", home=quick_home)
+    assert shown.out == "api_services: 1 instances; at least as configured, at most as configured\n"
+    # The load may fall and rise as it will: between 1 and 1 there is nothing to scale.
+    document = automate("scaling", "bounds", "api_services", "--min", 1, "--max", 1, "--json", home=quick_home).document
+    assert document == {"stream": "api_services", "count": 1, "scale_min": 1, "scale_max": 1, "scaled": None}
+    wrong = automate("scaling", "bounds", "api_services", "--min", 2, home=quick_home)
+    assert (wrong.status, "scale_max (1)" in wrong.err) == (64, True), wrong
+    assert automate("scaling", "bounds", "api_services", "--none", "--max", 2, home=quick_home).status == 64
+    assert automate("scaling", "bounds", "no_such_stream", home=quick_home).status == 66
+    gone = automate("scaling", "bounds", "api_services", "--none", home=quick_home)
+    assert gone.out == shown.out
+
+
 def test_a_trace_is_replayed_without_a_daemon(automate: Automate, tmp_path: Path) -> None:
     home = tmp_path / "nowhere"
     settings = '{"streams": {"fleet": {"isolation": "process"}}}'
