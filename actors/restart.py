@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -78,7 +77,7 @@ class RestartBudget:
     def __init__(self, max_restarts: int, window_s: float) -> None:
         self.max_restarts = max_restarts
         self.window_s = window_s
-        self._failures: deque[tuple[float, str]] = deque()
+        self._failures: list[tuple[float, str]] = []  # an empty deque is 760 bytes, ten thousand times
 
     def spend(self, now: float, what: str) -> bool:
         """Count a failure; return whether a restart is allowed."""
@@ -101,4 +100,4 @@ class RestartBudget:
 
     def _forget(self, now: float) -> None:
         while self._failures and self._failures[0][0] < now - self.window_s:
-            self._failures.popleft()
+            del self._failures[0]
