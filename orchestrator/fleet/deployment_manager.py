@@ -160,8 +160,7 @@ class DeploymentManager(
     @on(messages.Scale)
     def scale(self, message: messages.Scale) -> asyncio.Future[str]:
         """Bring a stream to a count."""
-        to = message.to
-        return self.context.answer_later(self._bring, message.stream, lambda _: to, {}, message.by)
+        return self.context.answer_later(self._bring, message.stream, message.wanted, {}, message.by)
 
     async def _bring(
         self, stream: str, wanted: Callable[[int], int], settings: dict[str, Any], by: SetBy = "hand"

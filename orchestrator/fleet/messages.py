@@ -41,11 +41,19 @@ class Scale(Request[str], frozen=True):
         stream: Which stream.
         to: How many.
         by: Who wants it. What a person sets is the auto-scaler's floor from then on.
+        only_from: Refused unless the stream has so many now: what was decided of another count is out of date.
     """
 
     stream: str
     to: int
     by: SetBy = "hand"
+    only_from: int | None = None
+
+    def wanted(self, active: int) -> int:
+        """Return the count that is wanted, where the stream has so many; raises `NotNow` where it is out of date."""
+        if self.only_from is not None and active != self.only_from:
+            raise NotNow(f"{self.stream} has {active} instances by now, and not {self.only_from}")
+        return self.to
 
 
 class Reconcile(Message, frozen=True):

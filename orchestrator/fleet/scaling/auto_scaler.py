@@ -176,22 +176,24 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         streams = self._streams(rolling)
         verdict = self._judge.judge(settings, figures, streams, measured.slept_s)
         self._places = self._room.places(figures, settings)
-        decisions = await self._carry_out(verdict.decisions)
         self._number += 1
         latest = Round(
             id=self._number,
             at=datetime.now(UTC),
             figures=figures,
-            decisions=decisions,
+            decisions=verdict.decisions,
             high=settings.high,
             low=settings.low,
             note=verdict.note,
             streams=tuple(streams),
         )
+        if any(decision.action != "hold" for decision in latest.decisions):
+            await self._save(latest)  # before it is done: whoever is killed here leaves word of it
+            latest = msgspec.structs.replace(latest, decisions=await self._carry_out(latest.decisions))
         settled = await self._settle(latest)
         self._latest = latest
         self._outcomes.follow(latest)
-        for decision in decisions:
+        for decision in latest.decisions:
             self._tell(decision, latest)
         await self._save(*settled, latest)
 
@@ -230,7 +232,8 @@ class AutoScaler(Actor[ReadScaling | ReadRounds]):
         for decision in sorted(decisions, key=lambda each: each.to - each.count):
             if decision.action == "hold":
                 continue
-            asked = Scale(decision.stream, decision.to, "auto_scaler")
+            # What a person sets meanwhile holds.
+            asked = Scale(decision.stream, decision.to, "auto_scaler", only_from=decision.count)
             try:
                 rollout = await self._ask_fleet(asked, _SCALE_S)
             except ActorError as error:

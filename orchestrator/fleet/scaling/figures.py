@@ -98,11 +98,16 @@ class StreamNow(msgspec.Struct, frozen=True):
         """Return how a stream stands by its plan.
 
         Without bounds of the operator's own, the count by hand is both bounds: nothing is changed that nobody has
-        allowed to be changed.
+        allowed to be changed. Beside one bound of their own, it is the other one, where it is on that side of it.
         """
         by_hand = plan.count_by_hand
-        lowest = plan.scale_min if plan.scale_min is not None else by_hand
-        highest = plan.scale_max if plan.scale_max is not None else by_hand
+        lowest = highest = by_hand
+        if plan.scale_min is not None:
+            lowest = plan.scale_min
+            highest = max(highest, lowest)
+        if plan.scale_max is not None:
+            highest = plan.scale_max
+            lowest = min(lowest, highest)
         if fixed is not None:
             lowest = highest = plan.count
         return cls(

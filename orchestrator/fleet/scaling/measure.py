@@ -111,7 +111,7 @@ class Meter:
         lags, self._lags = self._lags, []
         try:
             after = await asyncio.to_thread(self._read)
-        except (OSError, psutil.Error):
+        except (OSError, ValueError, psutil.Error):
             self._before = None
             return Measurement(Figures(t_s), 0.0)
         self._before = after

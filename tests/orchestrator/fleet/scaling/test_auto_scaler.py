@@ -19,6 +19,7 @@ from config.fleet import StreamPlan
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.messages import NotAsAsked, Scale, Summarise
 from orchestrator.fleet.scaling.auto_scaler import AutoScaler, ReadRounds, ReadScaling
+from orchestrator.fleet.scaling.decision import Round
 from orchestrator.fleet.scaling.figures import Figures
 from orchestrator.fleet.scaling.history import Rounds
 from orchestrator.fleet.scaling.measure import Measurement, Meter
@@ -207,6 +208,27 @@ async def test_a_person_s_count_wins_and_is_the_floor(tmp_path: Path) -> None:
         assert scaled.told()[-1] == "at_minimum"
         notes = [each.note for each in (await scaled.scaler.ask(ReadRounds(), 5)).items if each.note]
         assert "the count of stall was set by hand: loads must last anew" in notes
+
+
+async def test_what_a_person_sets_while_it_decides_holds(tmp_path: Path) -> None:
+    scaled = ScaledFleet(tmp_path, stall=within(4, 1, 8))
+    async with scaled.running():
+        scaled.load(0.85)
+        save = Rounds.save
+
+        async def set_meanwhile(rounds: Rounds, *saved: Round) -> None:
+            await save(rounds, *saved)
+            if saved[-1].decisions[0].action == "scale_up" and scaled.fleet.fleet.streams["stall"].count == 4:
+                await scaled.fleet.manager.ask(Scale("stall", 2), 5)
+
+        with pytest.MonkeyPatch.context() as person:
+            person.setattr(Rounds, "save", set_meanwhile)
+            decided = await scaled.until("scaling.decided", action="scale_up")
+        assert decided["refused"] == "stall has 2 instances by now, and not 4"
+        assert await scaled.total() == 2
+        # What was decided was on disk before it was tried.
+        (kept,) = (await scaled.scaler.ask(ReadRounds(acted=True), 5)).items
+        assert kept.decisions[0].refused == decided["refused"]
 
 
 async def test_what_is_refused_is_told_and_not_tried_at_every_look(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from config.auto_scaling import AutoScaling
+from config.fleet import StreamPlan
 from orchestrator.fleet.scaling.decision import Advice, Decision
 from orchestrator.fleet.scaling.figures import NAMES, Figures, StreamNow
 from orchestrator.fleet.scaling.room import Place, ThisMachine
@@ -118,6 +119,25 @@ def test_a_person_may_set_a_count_outside_of_the_bounds_and_it_stays() -> None:
     down = {each.stream: each for each in decided(figures(load=0.01, cpu=0.01, memory=0.01), above, below)}
     assert (down["b"].to, down["b"].code) == (3, "at_minimum")
     assert down["a"].to < 50
+
+
+@pytest.mark.parametrize(
+    ("scale_min", "scale_max", "between"),
+    [
+        (None, None, (20, 20)),
+        (5, None, (5, 20)),
+        (None, 40, (20, 40)),
+        (30, None, (30, 30)),
+        (None, 10, (10, 10)),
+        (0, 3, (0, 3)),
+    ],
+)
+def test_the_count_by_hand_is_the_bound_that_is_not_given(
+    scale_min: int | None, scale_max: int | None, between: tuple[int, int]
+) -> None:
+    plan = StreamPlan(count=20, scale_min=scale_min, scale_max=scale_max)
+    now = StreamNow.of("api_services", plan, 1.0)
+    assert (now.lowest, now.highest) == between
 
 
 @pytest.mark.parametrize(("load", "word"), [(0.95, "maximum"), (0.05, "minimum")])
