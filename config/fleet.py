@@ -11,6 +11,7 @@ import msgspec
 from config.auto_scaling import AutoScaling, ScaledCount, SetBy, scaling_faults
 from config.errors import Fault
 from config.health_monitoring import HealthMonitoring, health_faults
+from config.isolation import ProcessLimits, isolation_faults
 from config.names import Name
 from config.revenue_report import RevenueReporting
 
@@ -114,6 +115,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         instance_log_max_bytes: Size at which an instance's `instance.jsonl` is rotated.
         log_files_kept: Rotated files that are kept of each log.
         health: How services and instances are looked at, and who is told.
+        isolation: What an instance in a process of its own may use.
         report: What the reports of revenue say, and how often they are made.
         scaling: When the fleet grows and shrinks by itself.
         streams: The plan of each stream. A stream that is not named here does not run.
@@ -135,6 +137,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instance_log_max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=2**40)] = 1024 * 1024
     log_files_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     health: HealthMonitoring = HealthMonitoring()
+    isolation: ProcessLimits = ProcessLimits()
     report: RevenueReporting = RevenueReporting()
     scaling: AutoScaling = AutoScaling()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
@@ -183,6 +186,7 @@ def fleet_faults(fleet: Fleet) -> Iterator[Fault]:
     """Yield what is wrong between values that are right each by itself."""
     yield from port_faults(fleet)
     yield from health_faults(fleet.health, "$.health")
+    yield from isolation_faults(fleet.isolation, "$.isolation")
     yield from scaling_faults(fleet.scaling, "$.scaling")
     yield from bound_faults(fleet.streams)
 

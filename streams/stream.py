@@ -19,6 +19,7 @@ from streams.commons import Commons
 from streams.far_sides import FarSides
 from streams.neighbours import Neighbours
 from streams.traffic import Traffic
+from streams.turns import Share
 
 if TYPE_CHECKING:
     import aiohttp
@@ -76,6 +77,8 @@ class StreamContext(Generic[SettingsT]):
         neighbours: The other instances of the fleet.
         traffic: Where its work is counted: that of its `Front` or `HttpHost` by these, anything else by the stream
             itself. Instances are compared by it, see `automate rollout`.
+        share: Its part of what all instances share. Its requests take their turn by its `Front`; what loads the loop or
+            leaves the process besides, `async with context.share.errands.turn():`.
     """
 
     __slots__ = (
@@ -95,6 +98,7 @@ class StreamContext(Generic[SettingsT]):
         "port",
         "secret",
         "settings",
+        "share",
         "stream",
         "traffic",
     )
@@ -120,6 +124,7 @@ class StreamContext(Generic[SettingsT]):
         far_sides: FarSides,
         neighbours: Neighbours,
         traffic: Traffic | None = None,
+        share: Share | None = None,
     ) -> None:
         self.id = id
         self.stream = stream
@@ -139,6 +144,7 @@ class StreamContext(Generic[SettingsT]):
         self.far_sides = far_sides
         self.neighbours = neighbours
         self.traffic = traffic if traffic is not None else Traffic()
+        self.share = share if share is not None else Share.unlimited()
 
 
 class Stream(abc.ABC, Generic[SettingsT]):
@@ -167,6 +173,14 @@ class Stream(abc.ABC, Generic[SettingsT]):
     @abc.abstractmethod
     def blueprint(cls, n: int) -> Sequence[SettingsT]:
         """Return n distinct settings: n different businesses."""
+
+    @classmethod
+    def secret_names(cls, settings: SettingsT) -> Sequence[str]:
+        """Return the names of secrets that settings only imply; those that stand in them as they are are found.
+
+        An instance in a process of its own is given no others.
+        """
+        return ()
 
     @abc.abstractmethod
     async def start(self) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from actors import Actor, ActorError, ActorRef, MailboxFull, StartFailed, on
 from config.auto_scaling import SetBy
 from config.errors import ConfigError, SaveError
-from config.fleet import Fleet, StreamPlan
+from config.fleet import Fleet, Isolation, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
 from orchestrator.fleet.inspection import row_of, state_now, view_of
 from orchestrator.fleet.instance import Crash, Freeze, Instance, Perform, Surroundings
+from orchestrator.fleet.isolation.process_instance import ProcessInstance
+from orchestrator.fleet.isolation.processes import Processes
 from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
 from orchestrator.fleet.operations import Operations
 from orchestrator.fleet.paper_worlds import PaperWorlds
@@ -31,8 +33,6 @@ from streams.stream import Stream
 
 MAX_COUNT = 10_000
 """Instances of one stream at most."""
-
-NO_PROCESSES = "isolation by process is not part of this version; use 'actor'"
 
 _TOLD = {"pause": "instance.paused", "resume": "instance.resumed", "restart": "instance.restarted"}
 """What is told of commands; of the others, the instance's own actor tells."""
@@ -103,7 +103,8 @@ class DeploymentManager(
         self._counts = counts
         self._roster = roster if roster is not None else Roster(around.instances)
         self._rollouts = rollouts if rollouts is not None else Rollouts()
-        make = partial(_make, self._roster, catalog, around)
+        processes = Processes(around, lambda: fleet().isolation)
+        make = partial(_make, self._roster, catalog, around, processes)
         self._worlds = worlds
         self._operations = Operations(self._roster, instances, self._prepare, make)
 
@@ -150,12 +151,11 @@ class DeploymentManager(
         """Add instances."""
         if message.strategy != "full":
             raise NotNow(f"the strategy {message.strategy!r} is not part of this version; use 'full'")
-        if message.isolation != "actor":
-            raise NotNow(NO_PROCESSES)
         if message.count < 1:
             raise NotAsAsked(f"count must be at least 1, not {message.count}")
         count = message.count
-        return self.context.answer_later(self._bring, message.stream, lambda active: active + count, message.settings)
+        bring = partial(self._bring, isolation=message.isolation)
+        return self.context.answer_later(bring, message.stream, lambda active: active + count, message.settings)
 
     @on(messages.Scale)
     def scale(self, message: messages.Scale) -> asyncio.Future[str]:
@@ -163,7 +163,12 @@ class DeploymentManager(
         return self.context.answer_later(self._bring, message.stream, message.wanted, {}, message.by)
 
     async def _bring(
-        self, stream: str, wanted: Callable[[int], int], settings: dict[str, Any], by: SetBy = "hand"
+        self,
+        stream: str,
+        wanted: Callable[[int], int],
+        settings: dict[str, Any],
+        by: SetBy = "hand",
+        isolation: Isolation | None = None,
     ) -> str:
         kind = None
         if not any(record.stream == stream for record in self._roster.records.values()):
@@ -173,7 +178,7 @@ class DeploymentManager(
             if not 0 <= to <= MAX_COUNT:
                 raise NotAsAsked(f"a stream has from 0 to {MAX_COUNT} instances, not {to}")
             former = self._fleet().streams.get(stream, StreamPlan(count=0))
-            change = await self._plan(stream, to, former.settings, kind, settings)
+            change = await self._plan(stream, to, former.settings, kind, settings, isolation)
             await self._keep_wanted(stream, to, by)
             try:
                 await self._keep(change)
@@ -215,6 +220,7 @@ class DeploymentManager(
         overlay: dict[str, Any],
         kind: type[Stream[Any]] | None = None,
         asked: dict[str, Any] | None = None,
+        isolation: Isolation | None = None,
     ) -> Change:
         if kind is None and wanted > len(self._roster.of_stream(stream)):
             kind = await self._kind(stream)
@@ -229,6 +235,7 @@ class DeploymentManager(
             overlay=overlay,
             asked=asked,
             reserved=self._roster.broken,
+            isolation=isolation or self._plan_of(stream).isolation,
         )
 
     async def _keep(self, change: Change) -> None:
@@ -382,8 +389,6 @@ class DeploymentManager(
 
     async def _kind(self, stream: str) -> type[Stream[Any]]:
         """Return a stream's class, ready to be used on the loop; raises what speaks against running it."""
-        if self._plan_of(stream).isolation != "actor":
-            raise NotNow(f"{stream}: {NO_PROCESSES}")
         try:
             return await asyncio.to_thread(self._catalog.__getitem__, stream)  # the first time, it is imported
         except UnknownStream as error:
@@ -398,8 +403,12 @@ class DeploymentManager(
             await self._worlds.ensure(stream, kind)
 
 
-def _make(roster: Roster, catalog: Catalog, around: Surroundings, instance: str) -> Instance:
+def _make(
+    roster: Roster, catalog: Catalog, around: Surroundings, processes: Processes, instance: str
+) -> Instance | ProcessInstance:
     record = roster.records[instance]
+    if record.isolation == "process":
+        return processes.make(record, catalog[record.stream])
     return Instance(record, catalog[record.stream], around)
 
 

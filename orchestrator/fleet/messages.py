@@ -24,14 +24,14 @@ class Deploy(Request[str], frozen=True):
         count: How many.
         strategy: How.
         settings: What the stream's blueprint is overlaid with.
-        isolation: Where they run.
+        isolation: Where they run; None for where the stream's configuration says.
     """
 
     stream: str
     count: int
     strategy: Strategy = "full"
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
-    isolation: Isolation = "actor"
+    isolation: Isolation | None = None
 
 
 class Scale(Request[str], frozen=True):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from actors import (
+    Actor,
     ActorError,
     ActorRef,
     ChildSpec,
@@ -20,7 +21,7 @@ from actors import (
     StopChild,
     WhichChildren,
 )
-from orchestrator.fleet.instance import Instance, Pause, Resume
+from orchestrator.fleet.instance import Pause, Resume
 from orchestrator.fleet.messages import Action, NotNow
 from orchestrator.fleet.record import Record
 from orchestrator.fleet.roster import Roster
@@ -45,7 +46,7 @@ class Operations:
         roster: Roster,
         supervisor: ActorRef[Any],
         prepare: Callable[[str], Awaitable[object]],
-        make: Callable[[str], Instance],
+        make: Callable[[str], Actor[Any]],
     ) -> None:
         self._roster = roster
         self._supervisor = supervisor

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from config.fleet import Isolation
 from orchestrator.fleet.messages import NotAsAsked, NotNow
 from orchestrator.fleet.record import Record, instance_id
 from streams.stream import Stream
@@ -32,6 +33,7 @@ def plan_count(
     overlay: Mapping[str, Any],
     asked: Mapping[str, Any] | None = None,
     reserved: Collection[str] = (),
+    isolation: Isolation = "actor",
 ) -> Change:
     """Return what brings a stream to `wanted` instances.
 
@@ -47,6 +49,7 @@ def plan_count(
         overlay: What the settings of new instances are overlaid with.
         asked: What the settings of all that start are overlaid with, those that come back included.
         reserved: Ids that are taken, though nothing is known of them.
+        isolation: Where what starts runs; what runs already stays where it is.
 
     Raises:
         NotAsAsked: There are not enough ports, or the settings are not valid.
@@ -59,7 +62,7 @@ def plan_count(
         return Change(retire=tuple(msgspec.structs.replace(record, desired="retired") for record in leaving))
     missing = wanted - len(active)
     retired = [record for record in own if not record.active][:missing]
-    start = [msgspec.structs.replace(record, desired="running") for record in retired]
+    start = [msgspec.structs.replace(record, desired="running", isolation=isolation) for record in retired]
     if asked:
         assert kind is not None
         start = [
@@ -73,7 +76,7 @@ def plan_count(
         blueprint = _blueprint(stream, kind, numbers[-1])
         for number, port in zip(numbers, ports, strict=True):
             settings = _validated(stream, kind, overlaid(overlaid(blueprint[number - 1], overlay), asked or {}))
-            start.append(Record(instance_id(stream, number), stream, number, port, settings=settings))
+            start.append(Record(instance_id(stream, number), stream, number, port, isolation, settings=settings))
     return Change(start=tuple(start))
 
 

@@ -52,8 +52,17 @@ def access_of(
             raise NoAccess(f"the sandbox has no venue.{venue} now; known are {known}")
         credentials = {name: far_side.credentials[name] for name in ("apiKey", "secret")}
         return Access(venue, credentials, far_side.url, rate_limit_ms)
-    prefix = venue.upper() if account == "default" else f"{venue.upper()}_{account.upper()}"
+    prefix = _prefix_of(venue, account)
     found = {name: secret(f"{prefix}_{suffix}") for name, suffix in _CREDENTIALS.items()}
     if not found["apiKey"] or not found["secret"]:
         raise NoAccess(f"{venue} needs keys: set {prefix}_API_KEY and {prefix}_API_SECRET in .env")
     return Access(venue, {name: value for name, value in found.items() if value}, None, rate_limit_ms)
+
+
+def secret_names_of(venue: str, account: str) -> tuple[str, ...]:
+    """Return the names of the secrets that an account of a venue may have."""
+    return tuple(f"{_prefix_of(venue, account)}_{suffix}" for suffix in _CREDENTIALS.values())
+
+
+def _prefix_of(venue: str, account: str) -> str:
+    return venue.upper() if account == "default" else f"{venue.upper()}_{account.upper()}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
-from streams.crypto_arbitrage.access import Access
+from streams.crypto_arbitrage.access import Access, secret_names_of
 from streams.crypto_arbitrage.amounts import show_amount
 from streams.crypto_arbitrage.blueprint import blueprint
 from streams.crypto_arbitrage.bookkeeper import Bookkeeper
@@ -98,7 +98,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             rejected=self._halt,
             log=context.log,
         )
-        self._front = Front(context.host, context.port, context.traffic)
+        self._front = Front(context.host, context.port, context.traffic, context.share.requests)
         self._heard_s: dict[str, float] = {}
         self._forgiven: dict[str, int] = {}
         self._forgiven_day = ""
@@ -109,6 +109,11 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
     def blueprint(cls, n: int) -> Sequence[CryptoArbitrageSettings]:
         """Return n distinct routes."""
         return blueprint(n)
+
+    @classmethod
+    def secret_names(cls, settings: CryptoArbitrageSettings) -> Sequence[str]:
+        """Return the names of the venues' keys."""
+        return [name for venue in settings.venues for name in secret_names_of(venue, settings.account)]
 
     @property
     def port(self) -> int:
@@ -191,8 +196,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
         while True:
             self._wake.clear()
             await self._look_around()
-            changed = self._desks.changed()
-            if not self._paused and self._switch.halted is None and await self._take_one(changed):
+            if await self._take_turn():
                 await asyncio.sleep(self.context.settings.pause_s)
                 continue
             try:
@@ -200,6 +204,12 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    async def _take_turn(self) -> bool:
+        # Before it looks at prices: those that it waited with would be old.
+        async with self.context.share.errands.turn():
+            changed = self._desks.changed()
+            return not self._paused and self._switch.halted is None and await self._take_one(changed)
 
     async def _take_one(self, changed: Mapping[str, set[str]]) -> bool:
         """Look at what changed, and make the first trip that is worth it. Returns whether one was made."""

@@ -41,7 +41,7 @@ class DeployParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count: int
     strategy: Strategy = "full"
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
-    isolation: Isolation = "actor"
+    isolation: Isolation | None = None
 
 
 class ScaleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,7 +28,7 @@ from orchestrator.fleet.messages import (
     Summarise,
 )
 from orchestrator.fleet.record import Record, load_records, save_records
-from tests.orchestrator.fleet.fakes import FleetUnderTest, Stall
+from tests.orchestrator.fleet.fakes import FleetUnderTest, Lost, Stall
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,6 @@ async def test_a_deployment_adds_instances_with_settings_of_their_own(tmp_path: 
         (Deploy("stall", 0), NotAsAsked, "at least 1"),
         (Deploy("stall", 1, settings={"prise": 1}), NotAsAsked, "prise"),
         (Deploy("stall", 1, strategy="canary"), NotNow, "canary"),
-        (Deploy("stall", 1, isolation="process"), NotNow, "process"),
         (Deploy("broken", 1), NotNow, "no.such.module"),
         (Deploy("careless", 1), NotNow, "ZeroDivisionError: of no use"),
         (Deploy("stall", 10**9), NotAsAsked, "10000"),
@@ -371,26 +370,23 @@ async def test_a_stream_that_is_not_named_any_more_does_not_run_and_comes_back_a
         assert [(row.id, row.port) for row in rows] == [("stall-001", 7001), ("stall-002", 7002)]
 
 
-async def test_instances_of_a_stream_that_must_not_run_here_are_shown_as_failed_with_the_reason(tmp_path: Path) -> None:
-    fleet = FleetUnderTest(tmp_path, stall=1)
-    async with fleet.running():
-        await fleet.until("rollout.completed")
-    Stall.lives.clear()
-    fleet.events.clear()
-    fleet.fleet = _named(stall=StreamPlan(count=1, isolation="process"))
+async def test_instances_of_a_stream_that_cannot_run_here_are_shown_as_failed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = FleetUnderTest(tmp_path, lost=1)
     async with fleet.running():
         await fleet.until("rollout.incomplete")
         (row,) = (await fleet.manager.ask(ListInstances(state="failed"), 5)).items
-        assert "isolation by process" in (row.last_failure or "")
-        assert "isolation by process" in (await fleet.manager.ask(GetInstance("stall-001"), 5)).health
-        for asked in (Command("stall-001", "start"), Command("stall-001", "restart"), Scale("stall", 2)):
-            with pytest.raises(NotNow, match="isolation by process"):
+        assert "no.such.module" in (row.last_failure or "")
+        assert "no.such.module" in (await fleet.manager.ask(GetInstance("lost-001"), 5)).health
+        for asked in (Command("lost-001", "start"), Command("lost-001", "restart")):
+            with pytest.raises(NotNow, match="no.such.module"):
                 await fleet.manager.ask(asked, 5)
-        assert await fleet.instances.ask(FindChild("stall-001"), 5) is None
+        assert await fleet.instances.ask(FindChild("lost-001"), 5) is None
         assert Stall.lives == {}
-        # Once it may run, a person can start it.
-        fleet.fleet = _named(stall=StreamPlan(count=1))
-        assert (await fleet.manager.ask(Command("stall-001", "start"), 5)).state == "ready"
+        # Once it can run, a person can start it.
+        monkeypatch.setattr(Lost, "paper_world", "")
+        assert (await fleet.manager.ask(Command("lost-001", "start"), 5)).state == "ready"
 
 
 async def test_a_count_that_changes_in_the_configuration_is_followed(tmp_path: Path) -> None:

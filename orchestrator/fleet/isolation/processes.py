@@ -1,0 +1,40 @@
+"""Makes the actors of instances in processes; one object for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from config.isolation import ProcessLimits
+from orchestrator.fleet.instance import Surroundings
+from orchestrator.fleet.isolation.keeper import KEY, Keeper
+from orchestrator.fleet.isolation.process_instance import ProcessInstance, Shared
+from orchestrator.fleet.record import Record
+from streams.commons import Lease
+from streams.stream import Stream
+
+
+class Processes:
+    """Makes instances. The warden is started for the first of them, and stays until the commons end with the daemon.
+
+    Args:
+        around: What all instances share.
+        limits: Reads the limits in force.
+    """
+
+    def __init__(self, around: Surroundings, limits: Callable[[], ProcessLimits]) -> None:
+        self._around = around
+        self._shared = Shared(limits, self._keeper)
+        self._lease: Lease[Keeper] | None = None
+        self._leasing = asyncio.Lock()
+
+    def make(self, record: Record, kind: type[Stream[Any]]) -> ProcessInstance:
+        """Return an instance's actor, for one life of it."""
+        return ProcessInstance(record, kind, self._around, self._shared)
+
+    async def _keeper(self) -> Keeper:
+        async with self._leasing:
+            if self._lease is None:
+                self._lease = await self._around.commons.lease(KEY, Keeper)
+        return self._lease.get()
