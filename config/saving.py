@@ -31,13 +31,19 @@ def _find_syncfs() -> Callable[[int], int] | None:
 _syncfs = _find_syncfs()
 
 
-def write_atomically(file: Path, data: bytes) -> None:
+def write_atomically(file: Path, data: bytes, *, sweep: bool = True) -> None:
     """Replace a file's content, durably, mode 0600.
 
     A symbolic link stays one: what it points to is replaced. Raises OSError; the former file stands then.
+
+    Args:
+        file: Which.
+        data: Its new content.
+        sweep: Remove what writes to it that were killed have left, too: that reads the whole directory.
     """
     target = Path(os.path.realpath(file))
-    _remove_abandoned(target)
+    if sweep:
+        remove_abandoned(target.parent, target.name)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     with _removed_on_failure(temporary):
         _create(temporary, data)
@@ -45,17 +51,21 @@ def write_atomically(file: Path, data: bytes) -> None:
     sync_directory(target.parent)
 
 
-def write_all_atomically(files: Mapping[Path, bytes]) -> None:
+def write_all_atomically(files: Mapping[Path, bytes], *, sweep: bool = True) -> None:
     """Replace the content of many files, durably, mode 0600, in directories that exist.
 
     Each is whole, the old or the new, whenever a crash comes. A thousand files take two syncs of their file system
     instead of four thousand of their own.
 
     Raises OSError: those that had their turn are replaced, and the others stand.
+
+    Args:
+        files: The new content of each.
+        sweep: As `write_atomically` has it; many are never swept.
     """
     if len(files) < _MANY or _syncfs is None:
         for file, data in files.items():
-            write_atomically(file, data)
+            write_atomically(file, data, sweep=sweep)
         return
     directories = sorted({file.parent for file in files})
     written: dict[Path, Path] = {}
@@ -155,9 +165,9 @@ def _free_name(directory: Path, file: Path, now: datetime) -> Path:
     return copy
 
 
-def _remove_abandoned(target: Path) -> None:
-    """Remove what a crashed write left; another process may be at work on a young one."""
-    for temporary in target.parent.glob(f".{target.name}.*.tmp"):
+def remove_abandoned(directory: Path, name: str = "*") -> None:
+    """Remove what writes that were killed have left of a file, or of all; others may be at work on what is young."""
+    for temporary in directory.glob(f".{name}.*.tmp"):
         with suppress(FileNotFoundError):
             if time.time() - temporary.stat().st_mtime > _ABANDONED_AFTER_S:
                 temporary.unlink()

@@ -21,7 +21,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,7 @@ from orchestrator.access.methods.watching import register_watching
 from orchestrator.booked import BookingNews
 from orchestrator.earned import earned_by_stream
 from orchestrator.events import EventBus
+from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.health.history import History
 from orchestrator.fleet.health.watch import Watch
@@ -177,7 +178,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         worlds = PaperWorlds(servers, paths.state / "sandbox", fleet_settings.port_base, ground)
     around = Surroundings(
         instances=paths.instances,
-        checkpoints=paths.checkpoints,
+        checkpoints=Checkpoints(paths.checkpoints),
         host=fleet_settings.host,
         book="paper" if fleet_settings.mode == "sandbox" else "live",
         ledger=ledger,
@@ -192,11 +193,14 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
     restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
     instances = await services.start_supervisor(lambda: Supervisor(policy=restarts, ordered=False), "instances")
 
-    roster, rollouts = Roster(paths.instances), Rollouts()
+    roster, rollouts = Roster(paths.instances), Rollouts(paths.state / "rollouts")
 
     async def keep_count(stream: str, count: int, by: SetBy) -> None:
         plan = daemon.settings().fleet.streams.get(stream)
         await daemon.change("fleet", {"streams": {stream: plan_patch(plan, count, by)}})
+
+    async def keep_settings(stream: str, later: Mapping[str, Any]) -> None:
+        await daemon.change("fleet", {"streams": {stream: {"settings": later}}})
 
     def deployment_manager() -> DeploymentManager:
         return DeploymentManager(
@@ -210,6 +214,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             roster=roster,
             rollouts=rollouts,
             worlds=worlds,
+            keep_settings=keep_settings,
         )
 
     fleet = directory.manager = await services.start(deployment_manager, "deployment_manager")

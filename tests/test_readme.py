@@ -20,6 +20,7 @@ import pytest
 from actors import ActorSystem, Supervisor
 from config.fleet import Fleet, StreamPlan
 from orchestrator.events import EventBus
+from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
 from orchestrator.fleet.neighbours import Directory
@@ -168,7 +169,7 @@ async def test_the_stream_of_your_own_books_a_file_once(statements: ModuleType, 
         instances = await system.spawn(lambda: Supervisor(ordered=False), "instances")
         around = Surroundings(
             instances=tmp_path / "instances",
-            checkpoints=tmp_path / "checkpoints",
+            checkpoints=Checkpoints(tmp_path / "checkpoints"),
             host="127.0.0.1",
             book="paper",
             ledger=ledger,

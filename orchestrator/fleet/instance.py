@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 import structlog
 
 from actors import Actor, Message, Refusal, Request, on
-from config.saving import write_atomically
 from orchestrator.events import EventBus
+from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.neighbours import Directory
 from orchestrator.fleet.record import SETTINGS_FILE, Record
 from streams.booking import BookName, LedgerRef
@@ -73,6 +74,10 @@ class Perform(Request[Any], frozen=True):
     arguments: dict[str, Any]
 
 
+class Checkpoint(Message, frozen=True):
+    """Keep what the stream would go on from; told by the instance to itself."""
+
+
 class Crash(Message, frozen=True):
     """Fail, to see what follows (chaos)."""
 
@@ -119,7 +124,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     Attributes:
         instances: The directory of the instances' directories.
-        checkpoints: Where checkpoints are kept.
+        checkpoints: Where each instance's last checkpoint is.
         host: The address to listen on.
         book: The book of this mode.
         ledger: Where to book.
@@ -133,7 +138,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """
 
     instances: Path
-    checkpoints: Path
+    checkpoints: Checkpoints
     host: str
     book: BookName
     ledger: LedgerRef
@@ -146,7 +151,9 @@ class Surroundings(msgspec.Struct, frozen=True):
     tally: BookingTally = msgspec.field(default_factory=BookingTally)
 
 
-class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys | RevokeKey | Crash | Freeze]):
+class Instance(
+    Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys | RevokeKey | Checkpoint | Crash | Freeze]
+):
     """Runs one stream object per life."""
 
     handler_limit_s = 5.0
@@ -159,8 +166,8 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         self._kind = kind
         self._around = around
         self._directory = around.instances / record.id
-        self._checkpoint_file = around.checkpoints / record.id
         self._checkpoint = b""
+        self._saving = False
         self._paused = False
         self._ready_at = 0.0
         self._stream: Stream[Any] | None = None
@@ -179,7 +186,8 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
             stream.pause()
         await stream.start()
         self.context.start_task(stream.run, name="run")
-        self.context.start_task(self._keep_checkpoint, name="checkpoint")
+        # A fleet that was started at once need not be saved at once.
+        self.context.schedule(CHECKPOINT_EVERY_S * (crc32(record.id.encode()) % 900 + 100) / 1000, Checkpoint())
         self._ready_at = self.context.now()
         around.events.publish("instance.ready", instance=record.id, stream=record.stream, port=record.port)
 
@@ -189,8 +197,17 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         if stream is None:
             return
         await stream.stop()
-        if reason is None:
-            await self._save_checkpoint(stream)
+        if reason is None and (checkpoint := stream.checkpoint()) != self._checkpoint:
+            await self._save(checkpoint)
+
+    @on(Checkpoint)
+    def checkpoint(self, message: Checkpoint) -> None:
+        """Keep what the stream would go on from, where that has changed."""
+        self.context.schedule(CHECKPOINT_EVERY_S, message)
+        if not self._saving:
+            checkpoint = self._running().checkpoint()
+            if checkpoint != self._checkpoint:
+                self.context.start_task(self._save, checkpoint, name="checkpoint")
 
     @on(Examine)
     def examine(self, _: Examine) -> Condition:
@@ -270,13 +287,10 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         return self._read_checkpoint()
 
     def _read_checkpoint(self) -> bytes:
-        try:
-            return self._checkpoint_file.read_bytes()
-        except FileNotFoundError:
-            return b""
+        return self._around.checkpoints.read(self._record.id)
 
     async def _store_checkpoint(self, checkpoint: bytes) -> None:
-        await asyncio.to_thread(write_atomically, self._checkpoint_file, checkpoint)
+        await self._around.checkpoints.save(self._record.id, checkpoint)
 
     def _context(self) -> StreamContext[Any]:
         record, around = self._record, self._around
@@ -308,15 +322,8 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
         except msgspec.ValidationError as error:
             raise WrongSettings(self._directory / SETTINGS_FILE, str(error)) from error
 
-    async def _keep_checkpoint(self) -> None:
-        while True:
-            await asyncio.sleep(CHECKPOINT_EVERY_S)
-            await self._save_checkpoint(self._running())
-
-    async def _save_checkpoint(self, stream: Stream[Any]) -> None:
-        checkpoint = stream.checkpoint()
-        if checkpoint == self._checkpoint:
-            return
+    async def _save(self, checkpoint: bytes) -> None:
+        self._saving = True
         try:
             await self._store_checkpoint(checkpoint)
         except OSError as error:
@@ -326,6 +333,8 @@ class Instance(Actor[Examine | Pause | Resume | Perform | CreateKey | ListKeys |
             )
         else:
             self._checkpoint = checkpoint
+        finally:
+            self._saving = False
 
     def _running(self) -> Stream[Any]:
         assert self._stream is not None

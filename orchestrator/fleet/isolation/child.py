@@ -27,6 +27,7 @@ from actors import (
 )
 from actors.message import SignOfLife
 from config.isolation import ProcessLimits
+from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.instance import Surroundings
 from orchestrator.fleet.isolation.channel import Channel, open_channel
 from orchestrator.fleet.isolation.conversation import Conversation
@@ -148,7 +149,7 @@ class Child:
         directory = Path(begin.directory)
         return Surroundings(
             instances=directory.parent,
-            checkpoints=directory,
+            checkpoints=Checkpoints(directory),  # unused: the daemon keeps them
             host=begin.host,
             book=begin.book,
             ledger=await system.spawn(lambda: RemoteLedger(self._daemon), "ledger"),

@@ -10,9 +10,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from actors import Actor, AskTimeout, on
+from actors import Actor, ActorStopped, AskTimeout, on
 from config.isolation import ProcessLimits
-from config.saving import write_atomically
 from orchestrator.fleet.instance import (
     Condition,
     Crash,
@@ -115,7 +114,6 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
         self._shared = shared
         self._limits = shared.limits()
         self._directory = around.instances / record.id
-        self._checkpoint_file = around.checkpoints / record.id
         self._keeper: Keeper | None = None
         self._kept: Kept | None = None
         self._channel: Channel | None = None
@@ -184,7 +182,7 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
             if kept is not None and keeper is not None:
                 keeper.end(kept, "it did not stop in time" if reason is None else "its instance has failed")
             if self._child is not None:
-                self._child.close(ProcessEnded(f"{self._record.id} has ended"))
+                self._child.close(ActorStopped(self.context.path))
         await asyncio.wait({kept.gone}, timeout=_GONE_S)
         if self._channel is not None:
             self._channel.close()
@@ -192,10 +190,7 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
     def _prepare(self) -> bytes:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         (self._directory / "revenue_log.txt").touch(mode=0o600)
-        try:
-            return self._checkpoint_file.read_bytes()
-        except FileNotFoundError:
-            return b""
+        return self._around.checkpoints.read(self._record.id)
 
     def _begin(self, checkpoint: bytes) -> bytes:
         record, around = self._record, self._around
@@ -362,7 +357,7 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
 
     async def _keep_checkpoint(self, checkpoint: bytes) -> None:
         try:
-            await asyncio.to_thread(write_atomically, self._checkpoint_file, checkpoint)
+            await self._around.checkpoints.save(self._record.id, checkpoint)
         except OSError as error:
             self._around.events.publish(
                 "instance.checkpoint_failed", "warning", instance=self._record.id, reason=str(error)
@@ -396,6 +391,8 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
         pause_s = min(1.0, limit_s / 4)
         while True:
             await asyncio.sleep(pause_s)
+            if self._stopping or self._failed.done():
+                return
             if (now := self._around.far_sides.all()) != self._far_sides:
                 self._far_sides = now
                 self._send(FarSidesNow(now))

@@ -17,6 +17,7 @@ from actors import Actor, ActorRef, ActorSystem, Backoff, Refusal, RestartPolicy
 from config.auto_scaling import SetBy
 from config.fleet import Fleet, StreamPlan, plan_patch
 from orchestrator.events import EventBus
+from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.deployment_manager import DeploymentManager
 from orchestrator.fleet.instance import Surroundings
@@ -264,7 +265,7 @@ class FleetUnderTest:
             instances = await self.system.spawn(lambda: Supervisor(policy=policy, ordered=False), "instances")
             around = Surroundings(
                 instances=self.directory / "instances",
-                checkpoints=self.directory / "checkpoints",
+                checkpoints=Checkpoints(self.directory / "checkpoints"),
                 host="127.0.0.1",
                 book="paper",
                 ledger=instances,
