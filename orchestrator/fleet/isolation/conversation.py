@@ -44,14 +44,18 @@ class Conversation:
         self._name = name
         self._open: dict[int, tuple[asyncio.Future[Any], Question, asyncio.TimerHandle]] = {}
         self._number = 0
+        self._closed: Exception | None = None
 
     def ask(self, message: msgspec.Struct, timeout_s: float) -> asyncio.Future[Any]:
         """Send a question; the future holds its answer, or fails as the other side failed, or with `AskTimeout`.
 
         Raises:
             TooManyQuestions: Too many are open.
+            Exception: The conversation was closed with it.
             TooLong: It is too long to be sent.
         """
+        if self._closed is not None:
+            raise self._closed
         if len(self._open) >= MAX_OPEN:
             raise TooManyQuestions(f"{self._name} has {len(self._open)} questions to answer already")
         loop = asyncio.get_running_loop()
@@ -122,7 +126,8 @@ class Conversation:
         self._fail(number, trouble_of(error))
 
     def close(self, error: Exception) -> None:
-        """Fail what is still open."""
+        """Fail what is still open, and whatever is asked from now on."""
+        self._closed = error
         left, self._open = self._open, {}
         for future, _, timer in left.values():
             timer.cancel()
@@ -137,3 +142,4 @@ class Conversation:
         entry = self._open.pop(number, None)
         if entry is not None and not entry[0].done():
             entry[0].set_exception(AskTimeout(self._name, message, timeout_s))
+            entry[0].exception()  # as above

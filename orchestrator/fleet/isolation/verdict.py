@@ -31,15 +31,15 @@ class Judge:
         """
         limits = self._limits
         share = self._share(use.cpu_s, now_s)
+        if use.processes > limits.processes:
+            return f"it has started {use.processes} processes; processes allows {limits.processes}"
+        if use.threads > limits.threads:
+            return f"it has {use.threads} threads; threads allows {limits.threads}"
         if use.memory_bytes > limits.memory_bytes:
             return (
                 f"it has {use.memory_bytes // _MIB} MiB of memory in use; memory_bytes allows "
                 f"{limits.memory_bytes // _MIB} MiB"
             )
-        if use.processes > limits.processes:
-            return f"it has started {use.processes} processes; processes allows {limits.processes}"
-        if use.threads > limits.threads:
-            return f"it has {use.threads} threads; threads allows {limits.threads}"
         if share is not None and share > limits.cpu_share:
             return (
                 f"it kept {share:.2f} cores busy over {limits.cpu_window_s:g} s; cpu_share allows {limits.cpu_share:g}"

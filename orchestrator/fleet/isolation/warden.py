@@ -20,10 +20,19 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final, NoReturn
 
+import msgspec
+
 import orchestrator.fleet.isolation.child as child_process
 from orchestrator.fleet.isolation.confinement import apply_limits, become_subreaper, die_with_parent
 from orchestrator.fleet.isolation.landlock import confine
-from orchestrator.fleet.isolation.usage import Use, children_of, descendants_of, read_processes, use_of
+from orchestrator.fleet.isolation.usage import (
+    Use,
+    children_of,
+    descendants_of,
+    proportional_bytes,
+    read_processes,
+    use_of,
+)
 from orchestrator.fleet.isolation.verdict import Judge
 from orchestrator.fleet.isolation.warden_messages import (
     ENCODER,
@@ -171,6 +180,10 @@ class Warden:
             below = descendants_of(ward.pid, children) if ward.status is None else []
             if ward.ending is None and ward.status is None:
                 use = use_of((ward.pid, *below), processes)
+                if use.memory_bytes > ward.fork.limits.memory_bytes:
+                    # Forked processes share most of what they have, with each other and with the warden.
+                    shared_out = proportional_bytes((ward.pid, *below), processes)
+                    use = msgspec.structs.replace(use, memory_bytes=shared_out)
                 ward.ending = ward.judge.verdict(use, now_s)
                 self._tell_use(ward, use, now_s)
             if ward.ending is not None and ward.status is None:

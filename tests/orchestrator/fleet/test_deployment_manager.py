@@ -14,7 +14,9 @@ from config.errors import SaveError
 from config.fleet import Fleet, StreamPlan
 from orchestrator.fleet.messages import (
     Command,
+    Configure,
     CreateInstanceKey,
+    DecideRollout,
     Deploy,
     Disturb,
     GetInstance,
@@ -123,7 +125,14 @@ async def test_a_deployment_adds_instances_with_settings_of_their_own(tmp_path: 
         (Deploy("stal", 1), NotFound, "no stream 'stal'"),
         (Deploy("stall", 0), NotAsAsked, "at least 1"),
         (Deploy("stall", 1, settings={"prise": 1}), NotAsAsked, "prise"),
-        (Deploy("stall", 1, strategy="canary"), NotNow, "canary"),
+        (Deploy("stal", 1, strategy="canary"), NotFound, "no stream 'stal'"),
+        (Deploy("stall", 1, strategy="staged", settings={"prise": 1}), NotAsAsked, "prise"),
+        (Deploy("stall", 10**4, strategy="canary"), NotAsAsked, "10000"),
+        (Configure("stall", {"prise": 1}), NotAsAsked, "prise"),
+        (Configure("stall", {"price": 1}), NotAsAsked, "already"),
+        (Configure("market", {"price": 2}), NotNow, "no instances of market"),
+        (DecideRollout("rollout-9999", "abort"), NotFound, "rollout-9999"),
+        (DecideRollout("rollout-0001", "promote"), NotNow, "completed already"),
         (Deploy("broken", 1), NotNow, "no.such.module"),
         (Deploy("careless", 1), NotNow, "ZeroDivisionError: of no use"),
         (Deploy("stall", 10**9), NotAsAsked, "10000"),
@@ -377,10 +386,10 @@ async def test_instances_of_a_stream_that_cannot_run_here_are_shown_as_failed_wi
     async with fleet.running():
         await fleet.until("rollout.incomplete")
         (row,) = (await fleet.manager.ask(ListInstances(state="failed"), 5)).items
-        assert "no.such.module" in (row.last_failure or "")
-        assert "no.such.module" in (await fleet.manager.ask(GetInstance("lost-001"), 5)).health
+        assert "No module named" in (row.last_failure or "")
+        assert "No module named" in (await fleet.manager.ask(GetInstance("lost-001"), 5)).health
         for asked in (Command("lost-001", "start"), Command("lost-001", "restart")):
-            with pytest.raises(NotNow, match="no.such.module"):
+            with pytest.raises(NotNow, match="No module named"):
                 await fleet.manager.ask(asked, 5)
         assert await fleet.instances.ask(FindChild("lost-001"), 5) is None
         assert Stall.lives == {}
