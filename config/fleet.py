@@ -14,6 +14,7 @@ from config.health_monitoring import HealthMonitoring, health_faults
 from config.isolation import ProcessLimits, isolation_faults
 from config.names import Name
 from config.revenue_report import RevenueReporting
+from config.rollouts import RollingOut, rollout_faults
 
 Mode: TypeAlias = Literal["sandbox", "live"]
 """Whether the far side is the daemon's own paper world or the real one."""
@@ -118,6 +119,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         isolation: What an instance in a process of its own may use.
         report: What the reports of revenue say, and how often they are made.
         scaling: When the fleet grows and shrinks by itself.
+        rollouts: In what steps instances are changed, and by what the change is judged.
         streams: The plan of each stream. A stream that is not named here does not run.
     """
 
@@ -140,6 +142,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: ProcessLimits = ProcessLimits()
     report: RevenueReporting = RevenueReporting()
     scaling: AutoScaling = AutoScaling()
+    rollouts: RollingOut = RollingOut()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
 
 
@@ -188,6 +191,7 @@ def fleet_faults(fleet: Fleet) -> Iterator[Fault]:
     yield from health_faults(fleet.health, "$.health")
     yield from isolation_faults(fleet.isolation, "$.isolation")
     yield from scaling_faults(fleet.scaling, "$.scaling")
+    yield from rollout_faults(fleet.rollouts, "$.rollouts")
     yield from bound_faults(fleet.streams)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from actors import Actor, ActorError, ActorRef, MailboxFull, StartFailed, on
 from config.auto_scaling import SetBy
-from config.errors import ConfigError, SaveError
 from config.fleet import Fleet, Isolation, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
@@ -21,18 +20,19 @@ from orchestrator.fleet.isolation.processes import Processes
 from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
 from orchestrator.fleet.operations import Operations
 from orchestrator.fleet.paper_worlds import PaperWorlds
-from orchestrator.fleet.plan import Change, plan_count
+from orchestrator.fleet.plan import Change
+from orchestrator.fleet.planner import KeepSettings, StreamPlanner, refuse_too_many
+from orchestrator.fleet.rolling.changes import Changes
+from orchestrator.fleet.rolling.conductor import Stage
+from orchestrator.fleet.rolling.desk import RolloutDesk
+from orchestrator.fleet.rolling.journal import RolloutFile
 from orchestrator.fleet.rollout import Rollout, RolloutPage
 from orchestrator.fleet.rollouts import Rollouts, run_rollout, tell_end
 from orchestrator.fleet.roster import Roster
 from orchestrator.fleet.view import FleetSummary, InstancePage, InstanceRow, InstanceState, InstanceView
-from streams.catalog import BrokenStream, Catalog, UnknownStream
+from streams.catalog import Catalog
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey
-from streams.stream import Stream
-
-MAX_COUNT = 10_000
-"""Instances of one stream at most."""
 
 _TOLD = {"pause": "instance.paused", "resume": "instance.resumed", "restart": "instance.restarted"}
 """What is told of commands; of the others, the instance's own actor tells."""
@@ -48,6 +48,8 @@ _LOOKED_AT_ONCE = 256
 class DeploymentManager(
     Actor[
         messages.Deploy
+        | messages.Configure
+        | messages.DecideRollout
         | messages.Scale
         | messages.Reconcile
         | messages.Command
@@ -78,6 +80,7 @@ class DeploymentManager(
         roster: What is wanted of the instances; the same for every life of the manager.
         rollouts: The rollouts; the same for every life of the manager.
         worlds: The other side of the streams in the sandbox; None where the other side is the real one.
+        keep_settings: Stores the settings of a stream in the configuration; None where they are not kept.
     """
 
     start_timeout_s = 120.0
@@ -94,10 +97,9 @@ class DeploymentManager(
         roster: Roster | None = None,
         rollouts: Rollouts | None = None,
         worlds: PaperWorlds | None = None,
+        keep_settings: KeepSettings | None = None,
     ) -> None:
-        self._catalog = catalog
         self._fleet = fleet
-        self._keep_count = keep_count
         self._around = around
         self._events = events
         self._counts = counts
@@ -107,9 +109,25 @@ class DeploymentManager(
         make = partial(_make, self._roster, catalog, around, processes)
         self._worlds = worlds
         self._operations = Operations(self._roster, instances, self._prepare, make)
+        self._planner = StreamPlanner(catalog, fleet, self._roster, keep_count, keep_settings)
+        changes = Changes(self._roster, self._operations, self._rollouts, self._planner, events)
+        stage = Stage(
+            rollouts=self._rollouts,
+            roster=self._roster,
+            operations=self._operations,
+            changes=changes,
+            events=events,
+            tally=around.tally,
+            rules=lambda: fleet().rollouts,
+            now=lambda: self.context.now(),
+        )
+        self._desk = RolloutDesk(
+            stage, self._planner, lambda conductor, name: self.context.start_task(conductor.run, name=name)
+        )
 
     async def on_start(self) -> None:
         """Take the fleet up as it was left, and bring it to what the configuration wants."""
+        await self._rollouts.load()
         for rollout in self._rollouts.interrupt():
             tell_end(self._events, rollout)
         for fault in await self._roster.load():
@@ -119,15 +137,19 @@ class DeploymentManager(
                 await self._plan_first(stream, wanted)
         for instance, error in await self._operations.adopt():
             self._events.publish("fleet.adoption_failed", "error", instance=instance, reason=str(error))
-        for stream in sorted(self._roster.streams()):
+        streams = sorted(self._roster.streams())
+        await self._rollouts.reserve(len(streams))
+        for stream in streams:
             up = [each.id for each in self._roster.of_stream(stream) if each.desired in ("running", "paused")]
             if up:
-                self._begin(stream, up)
+                self._begin(self._rollouts.begin_start(stream, tuple(up)))
+        for file in self._desk.take_up():
+            self._carry_out(file)
 
     async def _plan_first(self, stream: str, wanted: int) -> None:
         """Change what is wanted of a stream's instances; what is wanted comes about later."""
         try:
-            change = await self._plan(stream, wanted, self._plan_of(stream).settings)
+            change = await self._planner.planned(stream, wanted, self._planner.plan_of(stream).settings)
             if self._counts is not None:
                 # For this run only: what there is too much of is not started, and stays on disk as it is.
                 self._roster.suppose(change.retire)
@@ -149,13 +171,25 @@ class DeploymentManager(
     @on(messages.Deploy)
     def deploy(self, message: messages.Deploy) -> asyncio.Future[str]:
         """Add instances."""
-        if message.strategy != "full":
-            raise NotNow(f"the strategy {message.strategy!r} is not part of this version; use 'full'")
         if message.count < 1:
             raise NotAsAsked(f"count must be at least 1, not {message.count}")
         count = message.count
+        if message.strategy != "full":
+            return self.context.answer_later(
+                self._desk.begin_deploy, message.stream, count, message.strategy, message.settings, message.isolation
+            )
         bring = partial(self._bring, isolation=message.isolation)
         return self.context.answer_later(bring, message.stream, lambda active: active + count, message.settings)
+
+    @on(messages.Configure)
+    def configure(self, message: messages.Configure) -> asyncio.Future[str]:
+        """Give instances other settings."""
+        return self.context.answer_later(self._desk.begin_configure, message.stream, message.strategy, message.settings)
+
+    @on(messages.DecideRollout)
+    def decide(self, message: messages.DecideRollout) -> asyncio.Future[Rollout]:
+        """Promote or abort a rollout."""
+        return self.context.answer_later(self._desk.decide, message.id, message.decision)
 
     @on(messages.Scale)
     def scale(self, message: messages.Scale) -> asyncio.Future[str]:
@@ -172,27 +206,20 @@ class DeploymentManager(
     ) -> str:
         kind = None
         if not any(record.stream == stream for record in self._roster.records.values()):
-            kind = await self._kind(stream)  # says so where there is no such stream, even one of none
+            kind = await self._planner.kind(stream)  # says so where there is no such stream, even one of none
         async with self._roster.changing:
             to = wanted(len(self._roster.of_stream(stream)))
-            if not 0 <= to <= MAX_COUNT:
-                raise NotAsAsked(f"a stream has from 0 to {MAX_COUNT} instances, not {to}")
+            refuse_too_many(to)
             former = self._fleet().streams.get(stream, StreamPlan(count=0))
-            change = await self._plan(stream, to, former.settings, kind, settings, isolation)
-            await self._keep_wanted(stream, to, by)
+            change = await self._planner.planned(stream, to, former.settings, kind, settings, isolation)
+            await self._planner.keep_count(stream, to, by)
             try:
                 await self._keep(change)
             except NotNow:
                 # Refused is refused: the next start should not do it after all.
-                await self._keep_wanted(stream, former.count, by)
+                await self._planner.keep_count(stream, former.count, by)
                 raise
-            return self._begin_change(stream, change)
-
-    async def _keep_wanted(self, stream: str, count: int, by: SetBy) -> None:
-        try:
-            await self._keep_count(stream, count, by)
-        except (ConfigError, SaveError) as error:
-            raise NotNow(str(error)) from error
+            return await self._begin_change(stream, change)
 
     @on(messages.Reconcile)
     def reconcile(self, _: messages.Reconcile) -> None:
@@ -206,52 +233,29 @@ class DeploymentManager(
                 if len(self._roster.of_stream(stream)) == wanted:
                     continue
                 try:
-                    change = await self._plan(stream, wanted, self._plan_of(stream).settings)
+                    change = await self._planner.planned(stream, wanted, self._planner.plan_of(stream).settings)
                     await self._keep(change)
                 except ActorError as error:
                     self._tell_refused(stream, error)
                 else:
-                    self._begin_change(stream, change)
-
-    async def _plan(
-        self,
-        stream: str,
-        wanted: int,
-        overlay: dict[str, Any],
-        kind: type[Stream[Any]] | None = None,
-        asked: dict[str, Any] | None = None,
-        isolation: Isolation | None = None,
-    ) -> Change:
-        if kind is None and wanted > len(self._roster.of_stream(stream)):
-            kind = await self._kind(stream)
-        # In a thread, for a blueprint is anybody's code, and may be long.
-        return await asyncio.to_thread(
-            plan_count,
-            self._roster.records,
-            stream,
-            kind,
-            wanted,
-            port_base=self._fleet().port_base,
-            overlay=overlay,
-            asked=asked,
-            reserved=self._roster.broken,
-            isolation=isolation or self._plan_of(stream).isolation,
-        )
+                    await self._begin_change(stream, change)
 
     async def _keep(self, change: Change) -> None:
         await self._roster.store((*change.start, *change.retire))
 
-    def _begin_change(self, stream: str, change: Change) -> str:
-        return self._begin(stream, [record.id for record in change.start], [record.id for record in change.retire])
+    async def _begin_change(self, stream: str, change: Change) -> str:
+        up, down = tuple(each.id for each in change.start), tuple(each.id for each in change.retire)
+        return self._begin(await self._rollouts.begin_kept(stream, up, down))
 
-    def _begin(self, stream: str, up: Iterable[str], down: Iterable[str] = ()) -> str:
-        up, down = tuple(up), tuple(down)
-        rollout = self._rollouts.begin(stream, len(up) + len(down))
-        self._events.publish("rollout.started", rollout=rollout.id, stream=stream, total=rollout.total)
-        self.context.start_task(
-            run_rollout, self._rollouts, self._operations, self._events, rollout.id, up, down, name=rollout.id
-        )
+    def _begin(self, file: RolloutFile) -> str:
+        rollout = file.rollout
+        self._events.publish("rollout.started", rollout=rollout.id, stream=rollout.stream, total=rollout.total)
+        self._carry_out(file)
         return rollout.id
+
+    def _carry_out(self, file: RolloutFile) -> None:
+        run = partial(run_rollout, self._rollouts, self._operations, self._events, file)
+        self.context.start_task(run, name=file.rollout.id)
 
     def _tell_refused(self, stream: str, error: ActorError) -> None:
         self._events.publish("fleet.stream_refused", "error", stream=stream, reason=str(error))
@@ -384,21 +388,9 @@ class DeploymentManager(
             raise NotNow(f"{instance} is not running")
         return ref
 
-    def _plan_of(self, stream: str) -> StreamPlan:
-        return self._fleet().streams.get(stream, StreamPlan())
-
-    async def _kind(self, stream: str) -> type[Stream[Any]]:
-        """Return a stream's class, ready to be used on the loop; raises what speaks against running it."""
-        try:
-            return await asyncio.to_thread(self._catalog.__getitem__, stream)  # the first time, it is imported
-        except UnknownStream as error:
-            raise NotFound(str(error)) from None
-        except BrokenStream as error:
-            raise NotNow(str(error)) from error
-
     async def _prepare(self, stream: str) -> None:
         """Have everything there that an instance of a stream needs before it starts."""
-        kind = await self._kind(stream)
+        kind = await self._planner.kind(stream)
         if self._worlds is not None:
             await self._worlds.ensure(stream, kind)
 

@@ -34,6 +34,27 @@ class Deploy(Request[str], frozen=True):
     isolation: Isolation | None = None
 
 
+class Configure(Request[str], frozen=True):
+    """Give all instances of a stream other settings; answered with the rollout's id at once.
+
+    Attributes:
+        stream: Of which stream.
+        settings: What their present settings are overlaid with.
+        strategy: How.
+    """
+
+    stream: str
+    settings: dict[str, Any]
+    strategy: Strategy = "canary"
+
+
+class DecideRollout(Request[Rollout], frozen=True):
+    """Have a rollout go on, whatever is known of its batch, or be taken back; answered when that has begun."""
+
+    id: str
+    decision: Literal["promote", "abort"]
+
+
 class Scale(Request[str], frozen=True):
     """Bring a stream to so many instances; answered with the rollout's id at once.
 

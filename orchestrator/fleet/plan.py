@@ -66,7 +66,7 @@ def plan_count(
     if asked:
         assert kind is not None
         start = [
-            msgspec.structs.replace(record, settings=_validated(stream, kind, overlaid(record.settings, asked)))
+            msgspec.structs.replace(record, settings=validated(stream, kind, overlaid(record.settings, asked)))
             for record in start
         ]
     if missing > len(start):
@@ -75,7 +75,7 @@ def plan_count(
         ports = _free_ports(records.values(), port_base, len(numbers))
         blueprint = _blueprint(stream, kind, numbers[-1])
         for number, port in zip(numbers, ports, strict=True):
-            settings = _validated(stream, kind, overlaid(overlaid(blueprint[number - 1], overlay), asked or {}))
+            settings = validated(stream, kind, overlaid(overlaid(blueprint[number - 1], overlay), asked or {}))
             start.append(Record(instance_id(stream, number), stream, number, port, isolation, settings=settings))
     return Change(start=tuple(start))
 
@@ -96,7 +96,7 @@ def _blueprint(stream: str, kind: type[Stream[Any]], count: int) -> list[dict[st
     return settings
 
 
-def _validated(stream: str, kind: type[Stream[Any]], settings: dict[str, Any]) -> dict[str, Any]:
+def validated(stream: str, kind: type[Stream[Any]], settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings as the stream's struct says them, defaults filled in."""
     try:
         converted: dict[str, Any] = msgspec.to_builtins(msgspec.convert(settings, kind.settings_type))

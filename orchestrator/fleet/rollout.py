@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Strategy: TypeAlias = Literal["full", "staged", "canary"]
+from orchestrator.fleet.rolling.validation import Figure
 
-RolloutState: TypeAlias = Literal["running", "completed", "incomplete"]
-"""`incomplete`: some instances were not ready when it ended; their supervisor goes on trying. Or it was
-interrupted, because the deployment manager itself had failed; another rollout takes up what it left."""
+Strategy: TypeAlias = Literal["full", "staged", "canary"]
+"""`full`: all at once. `staged`: batch by batch, each judged before the next one. `canary`: a few first, which are
+judged, then all others."""
+
+RolloutState: TypeAlias = Literal["running", "paused", "completed", "incomplete", "rolled_back", "aborted"]
+"""`paused`: there is no verdict on a batch; it goes on when somebody promotes or aborts it, or when there is one.
+`incomplete`: some instances were not ready when it ended; their supervisor goes on trying. Or it was
+interrupted, because the deployment manager itself had failed; another rollout takes up what it left. `rolled_back`:
+the instances are as they were before, because a batch was worse than the others. `aborted`: the same, because somebody
+wanted it."""
+
+Phase: TypeAlias = Literal["changing", "watching", "reverting"]
+"""`changing`: a batch is being brought up. `watching`: it is judged. `reverting`: the former state is brought back."""
 
 
 class Rollout(msgspec.Struct, frozen=True):
     """How a rollout goes.
 
     Attributes:
-        id: `rollout-0001`, counted from the daemon's start.
+        id: `rollout-0001`; no other has had it before.
         stream: Of which stream.
         strategy: How it proceeds.
         state: Where it is.
@@ -26,7 +36,12 @@ class Rollout(msgspec.Struct, frozen=True):
         done: Instances that are as asked.
         failed: Those that were not ready, each with the reason.
         started_at: When it began, UTC.
-        ended_at: When it ended; None while it runs.
+        ended_at: When it ended; None while it runs or is paused.
+        phase: What is done with the batch.
+        stage: Which batch, from 1.
+        stages: How many there are.
+        reason: Why it is where it is: what was last said of the batch, or why it ended so.
+        figures: The batch beside its baseline, by measure.
     """
 
     id: str
@@ -38,6 +53,15 @@ class Rollout(msgspec.Struct, frozen=True):
     failed: dict[str, str] = {}
     started_at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     ended_at: datetime | None = None
+    phase: Phase = "changing"
+    stage: int = 1
+    stages: int = 1
+    reason: str | None = None
+    figures: dict[str, Figure] = {}
+
+    def with_change(self, **fields: Any) -> Rollout:
+        """Return it with some fields changed."""
+        return msgspec.structs.replace(self, **fields)
 
     def advanced(self) -> Rollout:
         """Return it with one more instance done."""
@@ -47,10 +71,11 @@ class Rollout(msgspec.Struct, frozen=True):
         """Return it with an instance that was not ready."""
         return msgspec.structs.replace(self, failed={**self.failed, instance: reason})
 
-    def ended(self) -> Rollout:
-        """Return it at its end."""
-        state: RolloutState = "completed" if self.done == self.total and not self.failed else "incomplete"
-        return msgspec.structs.replace(self, state=state, ended_at=datetime.now(UTC))
+    def ended(self, state: RolloutState | None = None, reason: str | None = None) -> Rollout:
+        """Return it at its end; without a state, the one that its counts tell."""
+        if state is None:
+            state = "completed" if self.done == self.total and not self.failed else "incomplete"
+        return msgspec.structs.replace(self, state=state, reason=reason, ended_at=datetime.now(UTC))
 
 
 class RolloutPage(msgspec.Struct, frozen=True):

@@ -55,13 +55,22 @@ def named_arguments(written: Iterable[str]) -> dict[str, Any]:
 
 def complete_instances(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Return the ids of instances that start with what was typed; none where no daemon can be asked."""
+    return _ids(ctx, "fleet.list", incomplete)
+
+
+def complete_rollouts(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the ids of rollouts that start with what was typed; none where no daemon can be asked."""
+    return _ids(ctx, "rollout.list", incomplete)
+
+
+def _ids(ctx: click.Context, method: str, incomplete: str) -> list[str]:
     from config.errors import HomeError
     from orchestrator.access.client import CallTimedOut, DaemonUnreachable, RpcFailure
 
     target = ctx.find_object(Target) or Target()
     try:
         with target.client(_COMPLETION_TIMEOUT_S) as client:
-            items = client.call("fleet.list", {"limit": 1000})["items"]
+            items = client.call(method, {"limit": 1000})["items"]
     except (HomeError, DaemonUnreachable, CallTimedOut, RpcFailure):
         return []
     return [item["id"] for item in items if item["id"].startswith(incomplete)]

@@ -23,7 +23,7 @@ from orchestrator.access.cli.output import (
     visible,
 )
 from orchestrator.access.cli.pages import decoded, every
-from orchestrator.access.cli.rollout import follow
+from orchestrator.access.cli.rollout import STRATEGIES, follow
 from orchestrator.access.cli.target import Target
 
 STATES = ("starting", "ready", "paused", "stopped", "restarting", "failed", "standby")
@@ -130,22 +130,57 @@ def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
     examples=[
         "automate fleet deploy api_services 5",
         """automate fleet deploy api_services 1 --settings '{"title": "Paperline"}'""",
+        "automate fleet deploy api_services 20 --strategy canary",
         "automate fleet deploy api_services 20 --no-wait",
     ],
 )
 @click.argument("stream")
 @click.argument("count", type=click.IntRange(min=1))
 @click.option("--settings", metavar="JSON", help="Settings that differ from the stream's own.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="full", show_default=True, help="In what steps.")
 @no_wait_option
 @json_option
 @click.pass_obj
-def deploy(target: Target, stream: str, count: int, settings: str | None, no_wait: bool, as_json: bool) -> int:
-    """Add instances of a stream, and wait until they are ready."""
-    asked: dict[str, Any] = {"stream": stream, "count": count}
+def deploy(
+    target: Target, stream: str, count: int, settings: str | None, strategy: str, no_wait: bool, as_json: bool
+) -> int:
+    """Add instances of a stream, and wait until they are ready.
+
+    With `staged` and `canary` they come in batches. Each is compared with the stream's other instances, and all that
+    came go again where one is worse.
+    """
+    asked: dict[str, Any] = {"stream": stream, "count": count, "strategy": strategy}
     if settings is not None:
         asked["settings"] = json_argument(settings, "--settings")
     with target.client() as client:
         started = client.call("fleet.deploy", asked, result=str)
+        return follow(client, started, wait=not no_wait, as_json=as_json)
+
+
+@member(
+    fleet,
+    "configure",
+    examples=[
+        """automate fleet configure api_services '{"title": "Paperline"}'""",
+        """automate fleet configure api_services '{"title": "Paperline"}' --strategy staged --no-wait""",
+    ],
+)
+@click.argument("stream")
+@click.argument("settings", metavar="JSON")
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="canary", show_default=True, help="In what steps.")
+@no_wait_option
+@json_option
+@click.pass_obj
+def configure(target: Target, stream: str, settings: str, strategy: str, no_wait: bool, as_json: bool) -> int:
+    """Give all instances of a stream other settings.
+
+    JSON is what differs from their present settings. With `canary` a few instances get them first, and all others when
+    those have been shown to be as good; with `staged` they go batch by batch; with `full` all at once. Where a batch is
+    worse, all get their former settings back; where there is too little to compare, the rollout pauses.
+    """
+    asked = {"stream": stream, "settings": json_argument(settings, "JSON"), "strategy": strategy}
+    with target.client() as client:
+        started = client.call("fleet.configure", asked, result=str)
         return follow(client, started, wait=not no_wait, as_json=as_json)
 
 

@@ -53,6 +53,8 @@ STATE_COLOURS: Final = {
     "stopping": "yellow",
     "paused": "yellow",
     "incomplete": "yellow",
+    "rolled_back": "red",
+    "aborted": "yellow",
     "stopped": "bright_black",
     "standby": "cyan",
     "completed": "green",

@@ -65,6 +65,7 @@ TABLE: Final = (
     Route("keys.create", "POST", "/fleet/instances/{instance}/keys"),
     Route("keys.revoke", "POST", "/fleet/instances/{instance}/keys/revoke"),
     Route("fleet.deploy", "POST", "/fleet/deploy"),
+    Route("fleet.configure", "POST", "/fleet/configure"),
     Route("fleet.scale", "POST", "/fleet/scale"),
     Route("rollout.list", "GET", "/rollouts"),
     Route("rollout.status", "GET", "/rollouts/{rollout}"),

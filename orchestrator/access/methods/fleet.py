@@ -12,6 +12,7 @@ from orchestrator.access.dispatch import Methods, Session
 from orchestrator.access.methods.system import Accepted
 from orchestrator.fleet import messages
 from orchestrator.fleet.messages import Action
+from orchestrator.fleet.rolling.conductor import Decision
 from orchestrator.fleet.rollout import Rollout, RolloutPage, Strategy
 from orchestrator.fleet.view import InstancePage, InstanceState, InstanceView
 
@@ -42,6 +43,14 @@ class DeployParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strategy: Strategy = "full"
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     isolation: Isolation | None = None
+
+
+class ConfigureParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose settings to change, and how."""
+
+    stream: str
+    settings: dict[str, Any]
+    strategy: Strategy = "canary"
 
 
 class ScaleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +104,16 @@ def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
         rollout: str = await fleet.ask(asked, _ACT_S)
         return rollout
 
+    @methods.register("fleet.configure")
+    async def configure(params: ConfigureParams, session: Session) -> str:
+        """Give all instances of a stream other settings, in batches that are judged; returns the rollout's id.
+
+        Where a batch is worse than the instances beside it, all get their former settings back.
+        """
+        asked = messages.Configure(params.stream, params.settings, params.strategy)
+        rollout: str = await fleet.ask(asked, _ACT_S)
+        return rollout
+
     @methods.register("fleet.scale")
     async def scale(params: ScaleParams, session: Session) -> str:
         """Bring a stream to a number of instances; returns the rollout's id."""
@@ -137,7 +156,7 @@ def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
 
     @methods.register("rollout.list")
     async def list_rollouts(params: RolloutListParams, session: Session) -> RolloutPage:
-        """List the rollouts since the daemon's start, the newest first; the oldest are forgotten in time."""
+        """List the rollouts, the newest first; the oldest are forgotten in time."""
         page: RolloutPage = await fleet.ask(messages.ListRollouts(params.limit, params.cursor), _ASK_S)
         return page
 
@@ -146,6 +165,20 @@ def register_fleet(methods: Methods, fleet: ActorRef[Any]) -> None:
         """Tell how a rollout goes."""
         rollout: Rollout = await fleet.ask(messages.GetRollout(params.rollout), _ASK_S)
         return rollout
+
+    async def decide(rollout: str, decision: Decision) -> Rollout:
+        decided: Rollout = await fleet.ask(messages.DecideRollout(rollout, decision), _ACT_S)
+        return decided
+
+    @methods.register("rollout.promote")
+    async def promote(params: RolloutParams, session: Session) -> Rollout:
+        """Have a rollout go on to its next batch, whatever is known of the present one."""
+        return await decide(params.rollout, "promote")
+
+    @methods.register("rollout.abort")
+    async def abort(params: RolloutParams, session: Session) -> Rollout:
+        """Take a rollout back: its instances get their former settings, or go if they were added."""
+        return await decide(params.rollout, "abort")
 
     @methods.register("chaos.crash")
     async def crash(params: IdParams, session: Session) -> Accepted:

@@ -197,7 +197,7 @@ class Top(App[int]):
                 text = None
             else:
                 text = describe(page.items)
-                if any(rollout.state == "running" for rollout in page.items):
+                if any(rollout.ended_at is None for rollout in page.items):
                     self._rollouts_outdated.set()
             if text is not None:
                 self.screen_stack[0].query_one("#rollout-lines", Static).update(text)

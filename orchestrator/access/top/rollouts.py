@@ -24,6 +24,11 @@ class Rollout(msgspec.Struct, frozen=True):
     done: int
     failed: dict[str, str]
     started_at: str
+    stage: int = 1
+    stages: int = 1
+    phase: str = ""
+    reason: str | None = None
+    ended_at: str | None = None
 
 
 class RolloutPage(msgspec.Struct, frozen=True):
@@ -43,7 +48,12 @@ def describe(rollouts: Sequence[Rollout]) -> Text:
         text.append(f"{clock(rollout.started_at)} ", "dim").append(f"{rollout.id}  ")
         text.append("━" * filled, colour).append("─" * (_BAR - filled), "dim")
         text.append(f" {rollout.done}/{rollout.total} ").append(rollout.state, colour)
-        text.append(f"  {rollout.stream} {rollout.strategy}\n")
+        text.append(f"  {rollout.stream} {rollout.strategy}")
+        if rollout.stages > 1 and rollout.ended_at is None:
+            text.append(f", batch {rollout.stage} of {rollout.stages} {rollout.phase}")
+        text.append("\n")
+        if rollout.reason is not None:
+            text.append(f"         {visible(rollout.reason)}\n", "dim")
         for instance, reason in rollout.failed.items():
             text.append(f"         {instance}: {visible(reason)}\n", "red")
     text.right_crop(1)

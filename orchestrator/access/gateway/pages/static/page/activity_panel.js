@@ -10,7 +10,7 @@ const TOGETHER_MS = 10_000;
 const DRAW_EVERY_MS = 500;
 
 const BAD = /\.(crashed|failed|alert|blocked|reload_failed|record_broken|adoption_failed|stream_refused)$/;
-const WARN = /\.(restarting|incomplete|not_listening|stopping|failover|counts_waiting)$/;
+const WARN = /\.(restarting|incomplete|paused|reverting|rolled_back|aborted|not_listening|stopping|failover|counts_waiting)$/;
 const DECISIONS = /^(scaling|profit|rollout)\./;
 
 export class ActivityPanel {
