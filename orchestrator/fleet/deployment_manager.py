@@ -15,6 +15,7 @@ from orchestrator.events import EventBus
 from orchestrator.fleet import messages
 from orchestrator.fleet.inspection import row_of, state_now, view_of
 from orchestrator.fleet.instance import Crash, Freeze, Instance, Perform, Surroundings
+from orchestrator.fleet.isolation.outsiders import Outsiders
 from orchestrator.fleet.isolation.process_instance import ProcessInstance
 from orchestrator.fleet.isolation.processes import Processes
 from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
@@ -106,7 +107,7 @@ class DeploymentManager(
         self._roster = roster if roster is not None else Roster(around.instances)
         self._rollouts = rollouts if rollouts is not None else Rollouts()
         processes = Processes(around, lambda: fleet().isolation)
-        make = partial(_make, self._roster, catalog, around, processes)
+        make = partial(_make, self._roster, catalog, around, processes, Outsiders(events))
         self._worlds = worlds
         self._operations = Operations(self._roster, instances, self._prepare, make)
         self._planner = StreamPlanner(catalog, fleet, self._roster, keep_count, keep_settings)
@@ -396,9 +397,15 @@ class DeploymentManager(
 
 
 def _make(
-    roster: Roster, catalog: Catalog, around: Surroundings, processes: Processes, instance: str
+    roster: Roster,
+    catalog: Catalog,
+    around: Surroundings,
+    processes: Processes,
+    outsiders: Outsiders,
+    instance: str,
 ) -> Instance | ProcessInstance:
     record = roster.records[instance]
+    outsiders.look_at(record, catalog[record.stream])
     if record.isolation == "process":
         return processes.make(record, catalog[record.stream])
     return Instance(record, catalog[record.stream], around)

@@ -51,8 +51,9 @@ def test_a_stream_from_outside_is_installed_deployed_earns_and_is_removed(
 
     # Installed while the daemon runs.
     environment.pip("install", "--no-index", "--no-deps", "--no-build-isolation", str(source))
-    with daemon.watch("rollout.completed", "ledger.booked") as watch:
+    with daemon.watch("rollout.completed", "ledger.booked", "fleet.outside_code") as watch:
         daemon.call("fleet.deploy", {"stream": "tip_jar", "count": 2})
+        assert "isolation" in watch.until("fleet.outside_code", stream="tip_jar")["detail"]
         watch.until("rollout.completed", stream="tip_jar")
         for instance in ("tip_jar-001", "tip_jar-002"):
             watch.until("ledger.booked", 20.0, instance=instance)
@@ -62,6 +63,13 @@ def test_a_stream_from_outside_is_installed_deployed_earns_and_is_removed(
     entries = list(daemon.entries(stream="tip_jar"))
     assert {entry["evidence"]["kind"] for entry in entries} == {"provider.receipt"}
     assert [side["name"] for side in daemon.call("sandbox.list")] == ["provider.tips"]
+
+    # Scaled away and deployed again, it comes back in a process of its own, and earns there.
+    daemon.call("fleet.scale", {"stream": "tip_jar", "to": 1})
+    with daemon.watch("rollout.completed", "ledger.booked") as watch:
+        daemon.call("fleet.deploy", {"stream": "tip_jar", "count": 1, "isolation": "process"})
+        watch.until("ledger.booked", 20.0, instance="tip_jar-002")
+    assert daemon.call("fleet.get", {"id": "tip_jar-002"})["isolation"] == "process"
 
     # It comes back with the daemon.
     daemon.restart()

@@ -17,7 +17,7 @@ ENDS = {
     "allocates": "memory_bytes allows 160 MiB",
     "reserves": "FailedInProcess: MemoryError",
     "forks": "processes allows 4",
-    "threads": "threads allows 40",
+    "threads": "threads allows 40|can.t start new thread",
     "opens": "FailedInProcess: OSError: .Errno 24. Too many open files",
     "garbage": "no message: a frame of 4294967295 bytes",
     "nonsense": "what it sent is no message",
