@@ -23,6 +23,7 @@ from tests.benchmarks.figure import Figure
 NAMES = (
     "kernel",
     "fleet",
+    "isolation",
     "control",
     "ledger",
     "ledger_years",

@@ -27,6 +27,7 @@ from orchestrator.access.cli.rollout import STRATEGIES, follow
 from orchestrator.access.cli.target import Target
 
 STATES = ("starting", "ready", "paused", "stopped", "restarting", "failed", "standby")
+ISOLATIONS = ("actor", "process")
 
 no_wait_option = click.option("--no-wait", is_flag=True, help="Print the rollout's id, and let it go on by itself.")
 
@@ -131,6 +132,7 @@ def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
         "automate fleet deploy api_services 5",
         """automate fleet deploy api_services 1 --settings '{"title": "Paperline"}'""",
         "automate fleet deploy api_services 20 --strategy canary",
+        "automate fleet deploy api_services 1 --isolation process",
         "automate fleet deploy api_services 20 --no-wait",
     ],
 )
@@ -138,11 +140,23 @@ def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
 @click.argument("count", type=click.IntRange(min=1))
 @click.option("--settings", metavar="JSON", help="Settings that differ from the stream's own.")
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="full", show_default=True, help="In what steps.")
+@click.option(
+    "--isolation",
+    type=click.Choice(ISOLATIONS),
+    help="On the daemon's loop, or in processes with limits; by default as fleet_config.json has it for the stream.",
+)
 @no_wait_option
 @json_option
 @click.pass_obj
 def deploy(
-    target: Target, stream: str, count: int, settings: str | None, strategy: str, no_wait: bool, as_json: bool
+    target: Target,
+    stream: str,
+    count: int,
+    settings: str | None,
+    strategy: str,
+    isolation: str | None,
+    no_wait: bool,
+    as_json: bool,
 ) -> int:
     """Add instances of a stream, and wait until they are ready.
 
@@ -150,6 +164,8 @@ def deploy(
     came go again where one is worse.
     """
     asked: dict[str, Any] = {"stream": stream, "count": count, "strategy": strategy}
+    if isolation is not None:
+        asked["isolation"] = isolation
     if settings is not None:
         asked["settings"] = json_argument(settings, "--settings")
     with target.client() as client:
