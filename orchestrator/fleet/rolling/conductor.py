@@ -27,6 +27,7 @@ from streams.booking_tally import BookingTally
 Decision: TypeAlias = Literal["promote", "abort"]
 
 _STORE_AGAIN_S = 5.0
+_READY_EVERY_S = 0.25
 
 _log = structlog.get_logger("fleet")
 
@@ -120,7 +121,7 @@ class Conductor:
         except ActorError as error:
             await self._turn_back(f"the batch cannot be changed: {error}")
             return False
-        passed = {} if self._rollout.reason is None else {"reason": self._rollout.reason}
+        passed: dict[str, Any] = {} if self._rollout.reason is None else {"reason": self._rollout.reason}
         self._tell("batch", instances=self._file.batch.count, **passed)
         work = stage.changes.work_of(self._file)
         await each_at_once(stage.rollouts, self._rollout.id, self._file.batch.instances, work)
@@ -130,9 +131,30 @@ class Conductor:
 
     async def _watch(self) -> bool:
         """Watch the batch until it is good, or not; returns whether it is."""
+        return await (self._judge() if self._file.batch.judged else self._await_ready())
+
+    async def _await_ready(self) -> bool:
+        """See only that the batch's instances become ready."""
+        stage, watched = self._stage, self._watched()
+        observer = Observer(stage.roster, stage.operations, stage.tally)
+        within_s, began_s, unready = stage.rules().ready_within_s, stage.now(), set(watched)
+        while self._decision is None:
+            looks = await observer.look(watched)
+            unready &= {instance for instance, look in looks.items() if not look.ready}
+            reason = _downfall(looks, unready, overdue=stage.now() - began_s > within_s)
+            if reason is not None:
+                await self._turn_back(reason)
+                return False
+            if not unready:
+                return True
+            await self._wait(_READY_EVERY_S)
+        return await self._heed()
+
+    async def _judge(self) -> bool:
+        """Compare the batch with the instances beside it until there is a verdict, or somebody's decision."""
         stage, file = self._stage, self._file
-        rules, batch = stage.rules(), file.batch
-        watched, baseline = some_of(batch.instances), some_of(self._baseline())
+        rules = stage.rules()
+        watched, baseline = self._watched(), some_of(self._baseline())
         observer = Observer(stage.roster, stage.operations, stage.tally)
         before = await observer.totals(baseline)
         await observer.totals(watched)
@@ -143,26 +165,20 @@ class Conductor:
             past=None if baseline else file.past or Work(),
             seed=self._rollout.id,
         )
-        if batch.judged:
-            self._tell("validating", instances=len(watched), baseline=len(baseline))
+        self._tell("validating", instances=len(watched), baseline=len(baseline))
         began_s = doubtful_since_s = stage.now()
         unready = set(watched)
         while True:
-            await self._wait(rules.interval_s if batch.judged else min(rules.interval_s, 0.5))
+            await self._wait(rules.interval_s)
             if self._decision is not None:
                 return await self._heed()
             mine, looks = await observer.period(watched)
             theirs, _ = await observer.period(baseline)
             watched_s = stage.now() - began_s
-            unready -= {instance for instance, look in looks.items() if look.ready}
-            unready &= looks.keys()
+            unready &= {instance for instance, look in looks.items() if not look.ready}
             if (reason := _downfall(looks, unready, overdue=watched_s > rules.ready_within_s)) is not None:
                 await self._turn_back(reason)
                 return False
-            if not batch.judged:
-                if not unready:
-                    return True
-                continue
             validation.note(mine, theirs)
             verdict = validation.verdict(watched_s)
             if verdict.outcome == "worse":
@@ -252,6 +268,11 @@ class Conductor:
             touched = {each for batch in self._file.batches for each in batch.instances}
         records = self._stage.roster.of_stream(self._rollout.stream)
         return tuple(record.id for record in records if record.id not in touched and record.desired == "running")
+
+    def _watched(self) -> tuple[str, ...]:
+        """Return the instances of the batch that are looked at: some, and all that were not ready at once."""
+        some = some_of(self._file.batch.instances)
+        return (*some, *(instance for instance in self._rollout.failed if instance not in some))
 
     async def _wait(self, for_s: float) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
@@ -184,6 +184,7 @@ def catalog() -> Catalog:
             "careless": EntryPoint("careless", f"{__name__}:Careless", GROUP),
             "market": EntryPoint("market", f"{__name__}:Market", GROUP),
             "lost": EntryPoint("lost", f"{__name__}:Lost", GROUP),
+            "worker": EntryPoint("worker", "tests.orchestrator.fleet.rolling.worker:Worker", GROUP),
             "broken": EntryPoint("broken", "no.such.module:Stream", GROUP),
         }
     )
@@ -223,6 +224,10 @@ class FleetUnderTest:
         kept = msgspec.convert({**msgspec.to_builtins(plan), **plan_patch(plan, count, by)}, StreamPlan)
         streams = {**self.fleet.streams, stream: kept}
         self.fleet = msgspec.structs.replace(self.fleet, streams=streams)
+
+    async def keep_settings(self, stream: str, settings: Mapping[str, Any]) -> None:
+        plan = msgspec.structs.replace(self.fleet.streams[stream], settings=dict(settings))
+        self.fleet = msgspec.structs.replace(self.fleet, streams={**self.fleet.streams, stream: plan})
 
     def names(self) -> list[str]:
         return [name for name, _ in self.events]
@@ -278,7 +283,7 @@ class FleetUnderTest:
             )
             servers = await self.system.spawn(lambda: Supervisor(ordered=False), "far_sides")
             self.worlds = PaperWorlds(servers, self.directory / "sandbox", 7800, self._ground)
-            roster, rollouts = Roster(around.instances), Rollouts()
+            roster, rollouts = Roster(around.instances), Rollouts(self.directory / "rollouts")
             self.instances = instances
             self.manager = await self.system.spawn(
                 lambda: DeploymentManager(
@@ -292,6 +297,7 @@ class FleetUnderTest:
                     roster,
                     rollouts,
                     self.worlds,
+                    self.keep_settings,
                 ),
                 "deployment_manager",
             )
