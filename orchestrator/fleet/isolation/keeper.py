@@ -16,6 +16,7 @@ import structlog
 
 from actors import Refusal
 from config.isolation import ProcessLimits
+from orchestrator.fleet.isolation import landlock
 from orchestrator.fleet.isolation.usage import Use
 from orchestrator.fleet.isolation.warden_messages import (
     ENCODER,
@@ -106,6 +107,17 @@ class Keeper(Common):
         if not self._up.done():
             raise WardenGone("the warden ended while it started; its standard error says why")
         _log.info("isolation.warden_up", pid=self._process.pid)
+        if landlock.version() == 0:
+            _log.warning(
+                "isolation.not_confined",
+                detail="this kernel has no Landlock, or it is not allowed here: instances in processes have their "
+                "limits, but can read and write what the daemon's user can",
+            )
+
+    @property
+    def up(self) -> bool:
+        """Whether children can be forked."""
+        return self._socket is not None
 
     async def run(self) -> None:
         """Fail when the warden ends."""

@@ -186,6 +186,8 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
         await asyncio.wait({kept.gone}, timeout=_GONE_S)
         if self._channel is not None:
             self._channel.close()
+        else:
+            kept.channel.close()
 
     def _prepare(self) -> bytes:
         self._directory.mkdir(mode=0o700, exist_ok=True)

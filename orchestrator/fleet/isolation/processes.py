@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from config.isolation import ProcessLimits
 from orchestrator.fleet.instance import Surroundings
 from orchestrator.fleet.isolation.keeper import KEY, Keeper
 from orchestrator.fleet.isolation.process_instance import ProcessInstance, Shared
 from orchestrator.fleet.record import Record
-from streams.commons import Lease
+from streams.commons import CommonDown, Lease
 from streams.stream import Stream
+
+_UP_AGAIN_S: Final = 30.0
+_LOOK_S: Final = 0.05
 
 
 class Processes:
@@ -37,4 +41,12 @@ class Processes:
         async with self._leasing:
             if self._lease is None:
                 self._lease = await self._around.commons.lease(KEY, Keeper)
-        return self._lease.get()
+        # A warden that failed is made anew within a second or two. That is no failure of the instances that wait for
+        # it: it should not cost them their restart budget.
+        async with asyncio.timeout(_UP_AGAIN_S):
+            while True:
+                with suppress(CommonDown):
+                    keeper = self._lease.get()
+                    if keeper.up:
+                        return keeper
+                await asyncio.sleep(_LOOK_S)

@@ -107,3 +107,17 @@ async def test_a_process_that_computes_without_end_is_ended(tmp_path: Path) -> N
     async with bench(tmp_path) as fleet:
         spinning = await fleet.start(limits, behaviour="spins")
         assert "cpu_share allows 0.2" in await fleet.until_given_up(spinning)
+
+
+async def test_a_warden_that_is_killed_takes_its_children_along_and_all_come_back(tmp_path: Path) -> None:
+    async with bench(tmp_path) as fleet:
+        instances = [await fleet.start(restarts=3) for _ in range(2)]
+        (warden,) = (process for process in psutil.Process().children() if process.children())
+        former = [process.pid for process in warden.children()]
+        warden.kill()
+        async with asyncio.timeout(15):
+            while [instance.vitals().restarts for instance in instances] != [1, 1]:
+                await asyncio.sleep(0.05)
+        assert not any(psutil.pid_exists(pid) for pid in former)
+        for instance in instances:
+            assert (await instance.ask(Examine(), 5)).health.ready
