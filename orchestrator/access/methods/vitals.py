@@ -38,11 +38,13 @@ class Vitals(msgspec.Struct, frozen=True):
 
     Attributes:
         loop_lag_s: How long the event loop took to come round.
+        tasks: How many tasks live on it.
         machine: Memory, load, and the file system that holds the home; None where it cannot be asked.
         services: The actors right below the root.
     """
 
     loop_lag_s: float
+    tasks: int
     machine: Machine | None
     services: tuple[ServiceVitals, ...]
 
@@ -58,10 +60,10 @@ def register_vitals(methods: Methods, look: Callable[[], Awaitable[list[Service]
 
     @methods.register("system.vitals")
     async def vitals(params: NoParams, session: Session) -> Vitals:
-        """Describe the machine, the event loop and each service. What it costs does not grow with the fleet."""
+        """Describe the machine, the event loop and each service; without a look at every instance."""
         lag_s = await loop_lag_s()
         services, machine = await asyncio.gather(look(), asyncio.to_thread(machine_of, home))
-        return Vitals(lag_s, machine, tuple(map(_vitals_of, services)))
+        return Vitals(lag_s, len(asyncio.all_tasks()), machine, tuple(map(_vitals_of, services)))
 
 
 def _vitals_of(service: Service) -> ServiceVitals:
