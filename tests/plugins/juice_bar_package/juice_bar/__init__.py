@@ -1,0 +1,1 @@
+"""Streams from outside the project whose settings make them better or worse."""
