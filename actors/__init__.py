@@ -17,6 +17,7 @@ from actors.errors import (
     MessageRefused,
     NameTaken,
     NoSuchChild,
+    NotCoolingDown,
     Refusal,
     RestartBudgetExhausted,
     StartFailed,
@@ -42,6 +43,7 @@ from actors.ref import ActorRef
 from actors.restart import Backoff, RestartBudget, RestartPolicy, WhenExhausted
 from actors.supervision import (
     ChildGaveUp,
+    EndCooldown,
     FindChild,
     RemoveChild,
     RestartChild,
@@ -77,6 +79,7 @@ __all__ = [
     "ChildKind",
     "ChildSpec",
     "DeadLetter",
+    "EndCooldown",
     "EventStream",
     "Failure",
     "FindChild",
@@ -90,6 +93,7 @@ __all__ = [
     "MessageRefused",
     "NameTaken",
     "NoSuchChild",
+    "NotCoolingDown",
     "Overflow",
     "OwnedTask",
     "Refusal",

@@ -112,6 +112,14 @@ class Superseded(Refusal):
         self.path = path
 
 
+class NotCoolingDown(Refusal):
+    """A child was to be started out of its cool-down, and is in none, or not any more."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} does not cool down by itself now")
+        self.path = path
+
+
 class HandlersIncomplete(ActorError, TypeError):
     """An actor class does not declare exactly the handlers that its message type names."""
 

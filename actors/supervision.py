@@ -40,6 +40,17 @@ class RestartChild(Request[None], frozen=True):
     name: str
 
 
+class EndCooldown(Request[ActorRef[Any]], frozen=True):
+    """Start a child that cools down now, with a fresh budget; answered with its reference when it is ready.
+
+    What was commanded by hand meanwhile stands: a child that was stopped, started or removed, or whose cool-down has
+    ended, is left as it is, and this is refused with `NotCoolingDown`. So it is with children that are restarted as a
+    group, whose cool-down is the group's.
+    """
+
+    name: str
+
+
 class RemoveChild(Request[None], frozen=True):
     """Stop a child and forget it. Answered when it has stopped."""
 
@@ -70,4 +81,6 @@ class ChildGaveUp(Message, frozen=True):
     history: tuple[str, ...]
 
 
-SupervisorMessage: TypeAlias = StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren
+SupervisorMessage: TypeAlias = (
+    StartChild | StopChild | RestartChild | EndCooldown | RemoveChild | FindChild | WhichChildren
+)

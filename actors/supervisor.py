@@ -22,6 +22,7 @@ from actors.errors import (
     ActorStopped,
     NameTaken,
     NoSuchChild,
+    NotCoolingDown,
     RestartBudgetExhausted,
     StartFailed,
     Superseded,
@@ -30,7 +31,17 @@ from actors.events import BudgetExhausted, RestartScheduled
 from actors.life import Life
 from actors.ref import ActorRef
 from actors.restart import RestartBudget, RestartPolicy
-from actors.supervision import ChildGaveUp, FindChild, RemoveChild, RestartChild, StartChild, StopChild, WhichChildren
+from actors.supervision import (
+    ChildGaveUp,
+    EndCooldown,
+    FindChild,
+    RemoveChild,
+    RestartChild,
+    StartChild,
+    StopChild,
+    SupervisorMessage,
+    WhichChildren,
+)
 from actors.tasks import OwnedTask
 from actors.vitals import ActorVitals, vitals_of
 
@@ -42,7 +53,7 @@ Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 _log = logging.getLogger("actors")
 
 
-class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | FindChild | WhichChildren]):
+class Supervisor(Actor[SupervisorMessage]):
     """Supervises its children.
 
     Children start in order and stop in reverse. The static ones must all start, or the supervisor has failed
@@ -114,6 +125,16 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         stopped = self._stop(child)
         command = child.command = object()
         return self.context.answer_later(self._start_again, child, command, stopped)
+
+    @on(EndCooldown)
+    def end_cooldown(self, message: EndCooldown) -> asyncio.Future[ActorRef[Any]]:
+        """Start a child that cools down, now."""
+        child = self._named(message.name)
+        if not (self._strategy == "one_for_one" and child.gave_up and child.wanted and child.cell.is_down()):
+            raise NotCoolingDown(child.cell.path)
+        child.cancel_timer()
+        self._renew(child)
+        return self.context.answer_later(self._ready, child, child.cell.begin())
 
     @on(RemoveChild)
     def remove_child(self, message: RemoveChild) -> asyncio.Future[None]:
@@ -424,6 +445,7 @@ class Supervisor(Actor[StartChild | StopChild | RestartChild | RemoveChild | Fin
         return child.budget if child.budget is not None else self._budget
 
     def _renew(self, child: Child) -> None:
+        child.gave_up = False
         child.attempt = 0
         child.started_at = None
         self._budget_of(child).renew()

@@ -11,9 +11,12 @@ from actors import (
     BudgetExhausted,
     ChildGaveUp,
     ChildSpec,
+    EndCooldown,
+    NotCoolingDown,
     RestartBudgetExhausted,
     RestartChild,
     RestartPolicy,
+    StartFailed,
     StopChild,
     Supervisor,
     SystemFailed,
@@ -210,3 +213,47 @@ async def test_a_budget_per_child_is_not_shared(troupe: Troupe) -> None:
     assert conditions(sup) == {"a": "running", "b": "running"}
     await crash(troupe, "sup/a", 1)
     assert conditions(sup) == {"a": "gave_up", "b": "running"}
+
+
+async def test_a_cool_down_can_be_ended_at_once_with_a_fresh_budget(troupe: Troupe) -> None:
+    sup = await troupe.supervise(troupe.child("a"), policy=policy("delay", 1, cooldown_s=30))
+    await crash(troupe, "sup/a", 2)
+    ref = troupe.ref("sup/a")
+    assert await sup.ask(EndCooldown("a"), 5) is ref
+    assert conditions(sup) == {"a": "running"}
+    assert sup.vitals().children[0].restarts_left == 1
+    troupe.take()
+    await settle(60)
+    assert troupe.take() == []  # the end of the cool-down does not come on top
+
+
+async def test_a_cool_down_that_was_ended_counts_failed_starts_by_the_fresh_budget(troupe: Troupe) -> None:
+    sup = await troupe.supervise(troupe.child("a"), policy=policy("delay", 1, cooldown_s=30))
+    await crash(troupe, "sup/a", 2)
+    troupe.failing.add("a")
+    troupe.take()
+    with pytest.raises(StartFailed):
+        await sup.ask(EndCooldown("a"), 5)
+    await settle(1)
+    assert troupe.take() == ["-a", "-a"]
+    assert conditions(sup) == {"a": "gave_up"}
+
+
+@pytest.mark.parametrize("command", [None, StopChild("a"), RestartChild("a")])
+async def test_a_cool_down_that_is_over_cannot_be_ended(troupe: Troupe, command: Any) -> None:
+    sup = await troupe.supervise(troupe.child("a"), policy=policy("delay", 0, cooldown_s=30))
+    if command is not None:
+        await crash(troupe, "sup/a", 1)
+        await sup.ask(command, 5)
+    before = conditions(sup)
+    with pytest.raises(NotCoolingDown, match="/sup/a"):
+        await sup.ask(EndCooldown("a"), 5)
+    assert conditions(sup) == before
+
+
+async def test_what_was_stopped_for_good_or_cools_down_as_a_group_is_left_so(troupe: Troupe) -> None:
+    stopped = await troupe.supervise(troupe.child("a"), policy=policy("stop", 0))
+    await crash(troupe, "sup/a", 1)
+    with pytest.raises(NotCoolingDown):
+        await stopped.ask(EndCooldown("a"), 5)
+    assert conditions(stopped) == {"a": "gave_up"}
