@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -80,8 +81,15 @@ class Size(msgspec.Struct, frozen=True):
     descriptors: int
 
 
-def endure(directory: Path, seconds: float, seed: int) -> Verdict:
-    """Disturb a daemon of its own for so long, and say what came of it."""
+def endure(directory: Path, seconds: float, seed: int, log: Path | None = None) -> Verdict:
+    """Disturb a daemon of its own for so long, and say what came of it.
+
+    Args:
+        directory: Where everything is made.
+        seconds: For how long.
+        seed: Of what is done when.
+        log: Where the daemon's log is copied to, in the end.
+    """
     chance = random.Random(seed)
     with ExitStack() as opened:
         disk = opened.enter_context(small_disk(directory / "disk"))
@@ -122,6 +130,8 @@ def endure(directory: Path, seconds: float, seed: int) -> Verdict:
         faults += [f"the control socket did not answer: {failure}" for failure in witness.failures]
         logged = Counter(line["event"] for line in daemon.log())
         daemon.stop()
+        if log is not None:
+            shutil.copy(daemon.log_file, log)
     return Verdict(
         seconds=seconds,
         done=dict(done),
