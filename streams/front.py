@@ -9,6 +9,7 @@ import msgspec
 from streams.http_host import HttpApp, HttpHost
 from streams.stream import Health
 from streams.traffic import Traffic
+from streams.turns import Turns
 
 CLOSE_WITHIN_S: Final = 3.0
 """How long requests in progress may take when an instance stops."""
@@ -21,12 +22,14 @@ class Front:
         host: The address to listen on.
         port: The port; 0 for any free one, see `port`.
         traffic: Where requests are counted: the context's.
+        turns: Where requests take their turn: those of the context's share.
     """
 
-    def __init__(self, host: str, port: int, traffic: Traffic | None = None) -> None:
+    def __init__(self, host: str, port: int, traffic: Traffic | None = None, turns: Turns | None = None) -> None:
         self._address = host
         self._port = port
         self._traffic = traffic
+        self._turns = turns
         self._host: HttpHost | None = None
         self.paused = False
 
@@ -50,7 +53,9 @@ class Front:
         Raises:
             CannotListen: The address is taken, or not this machine's.
         """
-        self._host = HttpHost(app, self._address, self._port, {"served": served}, traffic=self._traffic)
+        self._host = HttpHost(
+            app, self._address, self._port, {"served": served}, traffic=self._traffic, turns=self._turns
+        )
         await self._host.start()
         if self.paused:
             self._host.pause()

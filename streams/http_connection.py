@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 
 from streams.http_cycle import Arrival, HttpCycle
 from streams.traffic import SERVER_ERROR, Traffic
+from streams.turns import Turns
 
 HEALTH_PATH: Final = "/healthz"
 
@@ -69,10 +70,18 @@ class HttpLimits(msgspec.Struct, frozen=True):
 class HostState(ServerState):
     """What the connections of one listener share."""
 
-    def __init__(self, limits: HttpLimits, retry_after_s: int, traffic: Traffic, quick: Quick | None = None) -> None:
+    def __init__(
+        self,
+        limits: HttpLimits,
+        retry_after_s: int,
+        traffic: Traffic,
+        quick: Quick | None = None,
+        turns: Turns | None = None,
+    ) -> None:
         super().__init__()
         self.limits = limits
         self.traffic = traffic
+        self.turns = turns
         self.quick = quick
         self.paused = False
         self.closing = False
@@ -138,6 +147,8 @@ class HttpConnection(HttpToolsProtocol):
             # It took at least as long as its peer had patience for.
             self._count(abandoned=True)
         super().connection_lost(exc)
+        if self.server_state.turns is not None:
+            self.server_state.turns.give_back(self)
         if not self.server_state.connections:
             self.server_state.empty.set()
 
@@ -239,8 +250,11 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is written."""
-        self.server_state.total_requests += 1
+        state = self.server_state
+        state.total_requests += 1
         self._count()
+        if state.turns is not None:
+            state.turns.give_back(self)
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -303,10 +317,19 @@ class HttpConnection(HttpToolsProtocol):
         self._answering = cycle
         if self.server_state.paused and cycle.scope["path"] != HEALTH_PATH:
             cycle.began_s = 0.0  # a person's wish is no failure of the instance
-            app = self._answer_paused
-        elif self.server_state.quick is not None and self._taken(cycle):
+            super()._start_asgi_task(cycle, self._answer_paused)
             return
-        super()._start_asgi_task(cycle, app)
+        turns = self.server_state.turns
+        if turns is None or turns.take(self) or cycle.scope["path"] == HEALTH_PATH:
+            self._work_on(cycle, app)
+        elif turns.crowded:
+            super()._start_asgi_task(cycle, self._answer_crowded)
+        else:
+            turns.wait(self, lambda: self._work_on(cycle, app))
+
+    def _work_on(self, cycle: HttpCycle, app: ASGI3Application) -> None:
+        if self.server_state.quick is None or not self._taken(cycle):
+            super()._start_asgi_task(cycle, app)
 
     def _taken(self, cycle: HttpCycle) -> bool:
         assert self.server_state.quick is not None
@@ -317,7 +340,13 @@ class HttpConnection(HttpToolsProtocol):
             return False
 
     async def _answer_paused(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        body = _problem(503, "This service is paused. Try again later.")
+        await self._send_away(send, "This service is paused. Try again later.")
+
+    async def _answer_crowded(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        await self._send_away(send, "Too many requests wait already. Try again later.")
+
+    async def _send_away(self, send: ASGISendCallable, detail: str) -> None:
+        body = _problem(503, detail)
         headers = [*_problem_headers(body), (b"retry-after", self.server_state.retry_after)]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -17,6 +17,7 @@ from uvicorn._types import ASGI3Application
 
 from streams.http_connection import HostState, HttpConnection, HttpLimits, Quick
 from streams.traffic import Traffic
+from streams.turns import Turns
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI 3 application: scope, receive, send."""
@@ -105,6 +106,7 @@ class HttpHost:
         limits: What the connections may use.
         retry_after_s: What clients are told while the host is paused.
         traffic: Where requests are counted, an instance's `context.traffic`; None for nobody's.
+        turns: Where requests take their turn, an instance's `context.share.requests`; None where none has to wait.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class HttpHost:
         *,
         retry_after_s: int = 5,
         traffic: Traffic | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._app = app
         self._host = host
@@ -124,7 +127,7 @@ class HttpHost:
         self._app_state = state
         self._limits = limits if limits is not None else HttpLimits()
         self._traffic = traffic if traffic is not None else Traffic()
-        self._state = HostState(self._limits, retry_after_s, self._traffic, app.quick)
+        self._state = HostState(self._limits, retry_after_s, self._traffic, app.quick, turns)
         self._server: asyncio.Server | None = None
 
     @property
@@ -171,6 +174,8 @@ class HttpHost:
         try:
             for connection in self._connections():
                 connection.shutdown()
+            if state.turns is not None:
+                state.turns.let_all_in()
             if state.tasks:
                 await asyncio.wait(state.tasks, timeout=deadline_s)
             for task in state.tasks:

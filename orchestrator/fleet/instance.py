@@ -26,6 +26,7 @@ from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey, SellsByKey
 from streams.stream import Health, Limits, Stream, StreamContext
 from streams.traffic import TrafficCounts
+from streams.turns import Shares
 
 if TYPE_CHECKING:
     import aiohttp
@@ -135,6 +136,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         far_sides: Who is on the other side in the sandbox.
         directory: Where instances find each other.
         tally: How many of their bookings were made and refused.
+        shares: What they share by weight.
     """
 
     instances: Path
@@ -149,6 +151,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     far_sides: FarSides
     directory: Directory
     tally: BookingTally = msgspec.field(default_factory=BookingTally)
+    shares: Shares = msgspec.field(default_factory=Shares)
 
 
 class Instance(
@@ -314,6 +317,7 @@ class Instance(
             commons=around.commons,
             far_sides=around.far_sides,
             neighbours=around.directory.neighbours_of(record.id),
+            share=around.shares.of(record.id),
         )
 
     def _settings(self) -> Any:

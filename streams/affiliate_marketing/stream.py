@@ -110,7 +110,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         )
         self._statements = StatementDesk(settings.networks, self._orders, context.now)
         self._ids: ClickIds | None = None
-        self._front = Front(context.host, context.port, context.traffic)
+        self._front = Front(context.host, context.port, context.traffic, context.share.requests)
         self._links = b""
 
     @classmethod

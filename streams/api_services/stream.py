@@ -58,7 +58,7 @@ class ApiServices(SellsAtDesk, Stream[ApiServicesSettings]):
             limits=MeterLimits(max_proof_bytes=context.limits.max_response_bytes),
         )
         self._heavy_work = HeavyWork()
-        self._front = Front(context.host, context.port, context.traffic)
+        self._front = Front(context.host, context.port, context.traffic, context.share.requests)
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[ApiServicesSettings]:

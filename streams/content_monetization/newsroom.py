@@ -77,7 +77,8 @@ class Newsroom:
             is_due = former is not None and former.next_at is not None and former.next_at <= now
             if former is not None and source == former.source and not is_due:
                 return
-            self._build = made = await asyncio.to_thread(build, source, now, former, known)
+            async with self._context.share.errands.turn():
+                self._build = made = await asyncio.to_thread(build, source, now, former, known)
             try:
                 await asyncio.to_thread(write_atomically, directory / STAMPS_FILE, msgspec.json.encode(made.stamps))
             except OSError as error:

@@ -102,7 +102,7 @@ class ContentMonetization(SellsAtDesk, Stream[ContentMonetizationSettings]):
         self._newsroom = Newsroom(context, self._sources)
         self._ads: AdDesk | None = None
         self._publication: Publication | None = None
-        self._front = Front(context.host, context.port, context.traffic)
+        self._front = Front(context.host, context.port, context.traffic, context.share.requests)
 
     @classmethod
     def blueprint(cls, n: int) -> Sequence[ContentMonetizationSettings]:

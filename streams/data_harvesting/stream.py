@@ -100,7 +100,7 @@ class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
         )
         self._crawl: Crawl | None = None
         self._lease: Lease[FetchClient] | None = None
-        self._front = Front(context.host, context.port, context.traffic)
+        self._front = Front(context.host, context.port, context.traffic, context.share.requests)
         self._harvesting = "not begun"
 
     @classmethod
@@ -234,7 +234,14 @@ class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
         file = _FRONTIER.format(fingerprint=territory.fingerprint)
         await asyncio.to_thread(_remove_others, context.directory, file)
         async with _open_store(context.directory / file, context.now, territory.policy.max_urls) as store:
-            fetcher = WatchfulFetcher(self._lease.get, territory.policy, store, context.now, self._harvester.forget)
+            fetcher = WatchfulFetcher(
+                self._lease.get,
+                territory.policy,
+                store,
+                context.now,
+                self._harvester.forget,
+                context.share.errands,
+            )
             crawl = self._crawl = Crawl(
                 fetcher,
                 store,

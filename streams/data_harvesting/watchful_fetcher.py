@@ -10,6 +10,7 @@ from streams.data_harvesting.fetching.fetcher import Fetcher
 from streams.data_harvesting.fetching.outcome import Gone, Page, Validators
 from streams.data_harvesting.fetching.policy import FetchPolicy
 from streams.data_harvesting.fetching.robots_cache import HostMemory
+from streams.turns import Turns
 
 
 class WatchfulFetcher(Fetcher):
@@ -23,6 +24,7 @@ class WatchfulFetcher(Fetcher):
         memory: What is known of hosts from before.
         now: The time, aware UTC.
         forget: Takes the address that answered, after redirects.
+        turns: Where fetches take their turn among those of other instances.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class WatchfulFetcher(Fetcher):
         memory: HostMemory,
         now: Callable[[], datetime],
         forget: Callable[[str], Awaitable[None]],
+        turns: Turns | None = None,
     ) -> None:
-        super().__init__(client, policy, memory, now)
+        super().__init__(client, policy, memory, now, turns=turns)
         self._forget = forget
 
     async def fetch(self, url: str, *, validators: Validators | None = None, accept: Collection[str] = ()) -> Page:

@@ -22,6 +22,7 @@ from streams.data_harvesting.fetching.robots_cache import HostMemory
 from streams.data_harvesting.fetching.schedule import HostWaits
 from streams.data_harvesting.fetching.throttling import THROTTLED, note_answer, note_failure
 from streams.data_harvesting.fetching.url_gate import Address, admit
+from streams.turns import Share, Turns
 
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _GONE: Final = frozenset((404, 410))
@@ -37,6 +38,7 @@ class Fetcher:
         memory: What is known of hosts from before.
         now: The time, aware UTC.
         obey_robots: Only for sites of one's own: without it, no robots.txt is asked for.
+        turns: Where fetches take their turn among those of other instances, once the host allows them.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Fetcher:
         now: Callable[[], datetime],
         *,
         obey_robots: bool = True,
+        turns: Turns | None = None,
     ) -> None:
         self._client = client
         self._policy = policy
         self._memory = memory
         self._now = now
         self._obey_robots = obey_robots
+        self._turns = turns if turns is not None else Share.unlimited().errands
 
     async def fetch(self, url: str, *, validators: Validators | None = None, accept: Collection[str] = ()) -> Page:
         """Fetch a URL.
@@ -100,9 +104,10 @@ class Fetcher:
                 patience_s=max(policy.patience_s, delay_s),
             ):
                 try:
-                    answer = await client.send(
-                        address, policy, headers, limit_bytes=policy.max_body_bytes, accept=accept
-                    )
+                    async with self._turns.turn():
+                        answer = await client.send(
+                            address, policy, headers, limit_bytes=policy.max_body_bytes, accept=accept
+                        )
                 except FetchFailed as error:
                     pause_s = note_failure(client.schedule, authority, policy)
                     error.retry_at = self._now() + timedelta(seconds=pause_s)
