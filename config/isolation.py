@@ -27,7 +27,7 @@ class ProcessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         processes: Processes that it may start, those included that have left its group.
         threads: Threads that all its processes have together.
         nice: How far its processes stand behind the daemon's where the processor is short.
-        confined: Keep it to its own directory by the kernel's Landlock, where the kernel has that.
+        confined: Keep it to its own directory by the kernel's Landlock, where there is one, and from Unix sockets.
         start_timeout_s: How long it may take until it is ready.
         heartbeat_s: How long it may leave a question unanswered.
         stop_timeout_s: How long it may take to stop in order.

@@ -66,6 +66,9 @@ READABLE: Final = (
 )
 """What every program may read. Not all of /etc: the daemon's configuration and secrets may lie in there."""
 
+_OF_THE_HOME: Final = frozenset({"state", "log", "run", "reports", "instances"})
+"""What is the daemon's, where somebody has made the checkout itself its home."""
+
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -116,7 +119,7 @@ def readable(directory: Path) -> Iterator[str]:
     yield from READABLE
     code = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path}
     for place in sorted(filter(None, code)):
-        yield from _without_home(Path(place), directory)
+        yield from _without_home(Path(place).resolve(), directory.resolve())
 
 
 def _without_home(place: Path, directory: Path) -> Iterator[str]:
@@ -128,7 +131,10 @@ def _without_home(place: Path, directory: Path) -> Iterator[str]:
         members = sorted(place.iterdir())
     except OSError:
         return
+    home = directory.parent.parent
     for member in members:
+        if member.parent == home and member.name in _OF_THE_HOME:
+            continue
         if not directory.is_relative_to(member) and (not member.name.startswith(".") or member.name == ".venv"):
             yield str(member)
 

@@ -25,6 +25,7 @@ import msgspec
 import orchestrator.fleet.isolation.child as child_process
 from orchestrator.fleet.isolation.confinement import apply_limits, become_subreaper, die_with_parent
 from orchestrator.fleet.isolation.landlock import confine
+from orchestrator.fleet.isolation.seccomp import refuse_unix_sockets
 from orchestrator.fleet.isolation.usage import (
     Use,
     children_of,
@@ -265,6 +266,7 @@ def _become_child(message: Fork, files: Sequence[int]) -> NoReturn:
         apply_limits(message.limits)
         if message.limits.confined:
             confine(message.directory)
+            refuse_unix_sockets()
         gc.unfreeze()
         os.environ.update(HOME=message.directory, TMPDIR=message.directory, AUTOMATE_INSTANCE=message.instance)
         status = child_process.main(channel, message.limits)

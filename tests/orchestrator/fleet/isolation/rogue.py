@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -197,6 +198,10 @@ class Rogue(Stream[RogueSettings]):
 
     async def try_signal(self, pid: str) -> None:
         os.kill(int(pid), 0)
+
+    async def try_connect(self, file: str) -> None:
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(file)
 
     async def try_limits(self, target: str) -> list[int]:
         import resource

@@ -69,6 +69,11 @@ async def test_it_has_its_own_environment_and_files_and_only_the_secrets_that_it
             assert (tmp_path / "instances" / "rogue-001" / "own").read_text() == "was here"
             assert (await fleet.attempt(confined, "limits"))[0] in ("ValueError", "PermissionError")
             assert await fleet.attempt(confined, "program") == ["done", "42"]
+            # The control socket admits the daemon's own user: that is not for a child to use.
+            assert await fleet.attempt(confined, "connect", str(tmp_path / "control.sock")) == [
+                "PermissionError",
+                "[Errno 1] Operation not permitted",
+            ]
             if landlock.version() == 0:
                 pytest.skip("this kernel has no Landlock")
             assert (await fleet.attempt(confined, "read", str(tmp_path / "outside")))[0] == "PermissionError"

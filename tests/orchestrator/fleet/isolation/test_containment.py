@@ -36,7 +36,8 @@ async def test_what_goes_beyond_its_limits_is_ended_with_the_reason_and_its_neig
 ) -> None:
     async with bench(tmp_path) as fleet:
         neighbour = await fleet.start()
-        longest_s = 0.0
+        flooding = await fleet.start(msgspec.structs.replace(TIGHT, heartbeat_s=5.0), behaviour="floods")
+        flooding_since_s, longest_s = monotonic(), 0.0
 
         async def use_neighbour() -> None:
             nonlocal longest_s
@@ -49,16 +50,22 @@ async def test_what_goes_beyond_its_limits_is_ended_with_the_reason_and_its_neig
         using = asyncio.create_task(use_neighbour())
         started = await asyncio.gather(*(fleet.start(behaviour=each, wait=False) for each in ENDS))
         rogues = dict(zip(ENDS, started, strict=True))
+        busy = msgspec.structs.replace(TIGHT, cpu_share=0.15, cpu_window_s=1.0, heartbeat_s=5.0)
+        spinning = await fleet.start(busy, behaviour="spins")
         reasons = {name: await fleet.until_given_up(rogue) for name, rogue in rogues.items()}
         for name, words in ENDS.items():
             assert re.search(words, reasons[name]), f"{name}: {reasons[name]}"
+        assert "cpu_share allows 0.15" in await fleet.until_given_up(spinning)
         using.cancel()
+        # The one that floods with its log and its output is only read no faster than is allowed: fifty lines a second.
+        assert flooding.vitals().restarts == 0
+        assert 0 < fleet.lines("rogue-002") <= 50 * (monotonic() - flooding_since_s + 2)
         assert neighbour.vitals().restarts == 0
         assert (await neighbour.ask(Examine(), 5)).health.ready
         assert longest_s < 1.0
         # Reported, each with its reason.
         crashed = {said["instance"]: said["failure"] for name, said in fleet.events if name == "instance.crashed"}
-        assert len(crashed) == len(ENDS)
+        assert len(crashed) == len(ENDS) + 1
         # The one that forked away twice, and then failed, has left nothing.
         (escaped,) = (int(file.read_text()) for file in tmp_path.glob("instances/*/escaped"))
         assert not psutil.pid_exists(escaped)
@@ -86,27 +93,6 @@ async def test_it_is_restarted_by_the_budget_and_goes_on_from_its_checkpoint(tmp
         assert (await steady.ask(Examine(), 5)).health.detail == "life 1"
         await fleet.restart(steady)
         assert (await steady.ask(Examine(), 5)).health.detail == "life 2"
-
-
-async def test_what_it_floods_is_read_no_faster_than_is_allowed(tmp_path: Path) -> None:
-    limits = msgspec.structs.replace(TIGHT, heartbeat_s=3.0)
-    async with bench(tmp_path) as fleet:
-        neighbour = await fleet.start()
-        flooding = await fleet.start(limits, behaviour="floods")
-        await asyncio.sleep(1.0)
-        began_s = monotonic()
-        assert (await neighbour.ask(Examine(), 5)).health.ready
-        assert monotonic() - began_s < 0.5
-        assert flooding.vitals().restarts == 0
-        # It floods with its log and its output: at most a second's worth in advance, and fifty a second.
-        assert fleet.lines("rogue-002") <= 50 * 4
-
-
-async def test_a_process_that_computes_without_end_is_ended(tmp_path: Path) -> None:
-    limits = msgspec.structs.replace(TIGHT, cpu_share=0.2, cpu_window_s=1.0, heartbeat_s=5.0)
-    async with bench(tmp_path) as fleet:
-        spinning = await fleet.start(limits, behaviour="spins")
-        assert "cpu_share allows 0.2" in await fleet.until_given_up(spinning)
 
 
 async def test_a_warden_that_is_killed_takes_its_children_along_and_all_come_back(tmp_path: Path) -> None:
