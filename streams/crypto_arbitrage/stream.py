@@ -35,6 +35,9 @@ from streams.stream import Health, Stream, StreamContext
 _LOOK_AROUND_S: Final = 5.0
 _WAYS_PER_LOOK: Final = 3
 
+_GONE_WRONG: Final[frozenset[Outcome]] = frozenset({"unwound", "residual"})
+"""Trips that count as failed where instances are compared. One that missed its prices has lost nothing."""
+
 
 class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open the kill switch: nothing is traded until `rearm`.
@@ -221,9 +224,11 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
             if plan is None:
                 self._decisions.note(way.name, reason)
                 continue
+            began_s = self.context.monotonic()
             outcome = await self._finish(trader.make(plan))
             self._decisions.note(way.name, outcome or "taken by another", show_amount(plan.expected))
             if outcome is not None:
+                self.context.traffic.note(self.context.monotonic() - began_s, failed=outcome in _GONE_WRONG)
                 await self._check_losses(plan.home)
                 return True
         return False

@@ -51,6 +51,9 @@ async def test_a_difference_is_taken_and_only_what_was_filled_is_booked(floor: F
     assert net(books) == moved + carried
     assert found(trader.funnel(), "net", "depth", "sent", "filled", "realised") == (1, 1, 1, 1, 1)
     assert trader.describe()["venues"]["binance"]["reserved"] == {}
+    # A trip is a piece of work, by which instances are compared.
+    await floor.until(lambda: trader.context.traffic.requests == 1)
+    assert trader.context.traffic.errors == 0
 
 
 async def test_calm_markets_yield_nothing_and_say_why(floor: Floor) -> None:
@@ -81,6 +84,7 @@ async def test_a_second_leg_that_fails_is_sold_again_and_the_loss_is_booked(floo
     assert found(trader.funnel(), "realised", "rejected_unwound") == (0, 1)
     sides = [order.side for order in floor.binance.sent]
     assert sides == ["buy", "sell"]
+    await floor.until(lambda: trader.context.traffic.errors == 1)
 
 
 async def test_what_nobody_takes_stays_at_its_cost_and_is_marked_apart(floor: Floor) -> None:
