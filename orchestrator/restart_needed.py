@@ -22,7 +22,7 @@ AT_START = MappingProxyType(
             "instance_log_max_bytes",
             "log_files_kept",
         ),
-        "recovery": ("max_retries", "retry_window", "retry_delay"),
+        "recovery": ("max_retries", "retry_window", "retry_delay", "failover_enabled", "backup_instances"),
         "unified_dashboard": ("monitoring_enabled", "services", "auto_restart", "revenue_tracking"),
     }
 )

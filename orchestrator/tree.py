@@ -5,6 +5,9 @@
 ├── commons             what several instances share: a venue's client, a crawler's connections
 ├── far_sides           the paper world's servers, in mode `sandbox`: venues, sites, networks
 │   └── venue.kraken …
+├── standbys            warm spares, which take over from instances whose restart budget is exhausted
+│   └── standby-001 …
+├── failover            keeps the standbys ready, and has them take over
 ├── instances           every instance, each with a restart budget of its own
 │   └── api_services-001 …
 ├── deployment_manager  decides which instances there are
@@ -52,6 +55,7 @@ from orchestrator.access.methods.ledger import register_ledger
 from orchestrator.access.methods.revenue import register_revenue
 from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.scaling import register_scaling
+from orchestrator.access.methods.standbys import register_standbys
 from orchestrator.access.methods.system import DaemonState, SystemMethods, register_system
 from orchestrator.access.methods.vitals import register_vitals
 from orchestrator.access.methods.watching import register_watching
@@ -60,6 +64,10 @@ from orchestrator.earned import earned_by_stream
 from orchestrator.events import EventBus
 from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.deployment_manager import DeploymentManager
+from orchestrator.fleet.failover.failover import Failover, FillPool, Means
+from orchestrator.fleet.failover.pool import Pool
+from orchestrator.fleet.failover.standby import Provisions, Standby
+from orchestrator.fleet.failover.trips import Trips
 from orchestrator.fleet.health.history import History
 from orchestrator.fleet.health.watch import Watch
 from orchestrator.fleet.health.webhook import Courier, target_of
@@ -191,9 +199,27 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         tally=tally,
     )
     restarts = instance_policy(settings.recovery, auto_restart=settings.unified_dashboard.auto_restart)
-    instances = await services.start_supervisor(lambda: Supervisor(policy=restarts, ordered=False), "instances")
-
     roster, rollouts = Roster(paths.instances), Rollouts(paths.state / "rollouts")
+
+    failover: ActorRef[Any] | None = None
+    pool = Pool(settings.recovery.backup_instances)
+    if restarts.when_exhausted == "failover":
+        standbys = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "standbys")
+        provisions = Provisions(around, roster, daemon.catalog, worlds)
+        means = Means(
+            rules=settings.recovery,
+            roster=roster,
+            pool=pool,
+            trips=Trips(settings.recovery.retry_window),
+            instances=lambda: instances,
+            standbys=standbys,
+            make=partial(Standby, provisions),
+            events=events,
+        )
+        failover = await services.start(lambda: Failover(means), "failover")
+    instances = await services.start_supervisor(
+        lambda: Supervisor(policy=restarts, failover=failover, ordered=False), "instances"
+    )
 
     async def keep_count(stream: str, count: int, by: SetBy) -> None:
         plan = daemon.settings().fleet.streams.get(stream)
@@ -215,6 +241,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             rollouts=rollouts,
             worlds=worlds,
             keep_settings=keep_settings,
+            standbys=pool if failover is not None else None,
         )
 
     fleet = directory.manager = await services.start(deployment_manager, "deployment_manager")
@@ -319,6 +346,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             ),
         )
         register_fleet(methods, fleet)
+        register_standbys(methods, failover)
         register_sandbox(methods, paper_world)
         register_keys(methods, fleet)
         register_ledger(methods, ledger)
@@ -355,6 +383,8 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
     # Who is answered finds everything else there.
     await services.start(control, "control")
     await services.start(lambda: Pulse(system.root, daemon.notifier), "pulse")
+    if failover is not None:
+        failover.tell(FillPool())  # last: the fleet comes first
     return Tree(ledger, fleet)
 
 
@@ -362,11 +392,12 @@ def instance_policy(recovery: Recovery, *, auto_restart: bool) -> RestartPolicy:
     """Return how instances are restarted: `recovery_config.json`, unless restarts are off altogether."""
     if not auto_restart:
         return RestartPolicy(max_restarts=0, window_s=recovery.retry_window, when_exhausted="stop", per_child=True)
+    takes_over = recovery.failover_enabled and recovery.backup_instances > 0
     return RestartPolicy(
         max_restarts=recovery.max_retries,
         window_s=recovery.retry_window,
         backoff=Backoff(first_s=0.25, cap_s=10.0, reset_after_s=recovery.retry_window),
-        when_exhausted="delay",
+        when_exhausted="failover" if takes_over else "delay",
         cooldown_s=recovery.retry_delay,
         per_child=True,
     )

@@ -29,10 +29,13 @@ class Checkpoints:
 
     Args:
         directory: Where they are.
+
+    Attributes:
+        directory: The same.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._waiting: dict[str, _Ticket] = {}
         self._turn = asyncio.Lock()
         self._swept = False
@@ -44,9 +47,20 @@ class Checkpoints:
             OSError: There is one, and it cannot be read.
         """
         try:
-            return (self._directory / instance).read_bytes()
+            return (self.directory / instance).read_bytes()
         except FileNotFoundError:
             return b""
+
+    def saved_at(self, instance: str) -> float | None:
+        """Return when an instance's checkpoint was written, by the wall clock; None where there is none. Blocks.
+
+        Raises:
+            OSError: It cannot be looked at.
+        """
+        try:
+            return (self.directory / instance).stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     async def save(self, instance: str, checkpoint: bytes) -> None:
         """Replace an instance's checkpoint, and return when that is durable.
@@ -71,9 +85,9 @@ class Checkpoints:
         failure: OSError | None = None
         try:
             if not self._swept:
-                remove_abandoned(self._directory)
+                remove_abandoned(self.directory)
                 self._swept = True
-            files = {self._directory / instance: ticket.checkpoint for instance, ticket in group.items()}
+            files = {self.directory / instance: ticket.checkpoint for instance, ticket in group.items()}
             write_all_atomically(files, sweep=False)
         except OSError as error:
             failure = error

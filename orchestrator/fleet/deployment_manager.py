@@ -13,6 +13,9 @@ from config.auto_scaling import SetBy
 from config.fleet import Fleet, Isolation, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
+from orchestrator.fleet.failover.pool import Pool
+from orchestrator.fleet.failover.view import page_of
+from orchestrator.fleet.failover.view import view_of as standby_view_of
 from orchestrator.fleet.inspection import row_of, state_now, view_of
 from orchestrator.fleet.instance import Crash, Freeze, Instance, Perform, Surroundings
 from orchestrator.fleet.isolation.outsiders import Outsiders
@@ -82,6 +85,7 @@ class DeploymentManager(
         rollouts: The rollouts; the same for every life of the manager.
         worlds: The other side of the streams in the sandbox; None where the other side is the real one.
         keep_settings: Stores the settings of a stream in the configuration; None where they are not kept.
+        standbys: The pool of standbys, which are shown with the instances.
     """
 
     start_timeout_s = 120.0
@@ -99,11 +103,13 @@ class DeploymentManager(
         rollouts: Rollouts | None = None,
         worlds: PaperWorlds | None = None,
         keep_settings: KeepSettings | None = None,
+        standbys: Pool | None = None,
     ) -> None:
         self._fleet = fleet
         self._around = around
         self._events = events
         self._counts = counts
+        self._standbys = standbys if standbys is not None else Pool(0)
         self._roster = roster if roster is not None else Roster(around.instances)
         self._rollouts = rollouts if rollouts is not None else Rollouts()
         processes = Processes(around, lambda: fleet().isolation)
@@ -266,6 +272,8 @@ class DeploymentManager(
     @on(messages.Command)
     def command(self, message: messages.Command) -> asyncio.Future[InstanceView]:
         """Stop, start, restart, pause or resume an instance."""
+        if self._standbys.get(message.id) is not None:
+            raise NotNow(f"{message.id} is a standby: it has no work; recovery_config.json says how many there are")
         self._roster.active(message.id)
         return self.context.answer_later(self._run_command, message)
 
@@ -290,7 +298,11 @@ class DeploymentManager(
         if not self._fleet().chaos:
             raise NotNow('chaos is off; set "chaos": true in fleet_config.json first')
         try:
-            self._ref(message.id).tell(Crash() if message.how == "crash" else Freeze())
+            standby = self._standbys.get(message.id)
+            ref = standby.ref if standby is not None else self._ref(message.id)
+            if ref is None:
+                raise NotNow(f"{message.id} is not running")
+            ref.tell(Crash() if message.how == "crash" else Freeze())
         except MailboxFull as error:
             raise NotNow(str(error)) from error
 
@@ -326,6 +338,9 @@ class DeploymentManager(
         if message.limit < 1:
             raise NotAsAsked(f"limit must be at least 1, not {message.limit}")
         limit = min(message.limit, _PAGE)
+        if message.state == "standby":
+            pool = self._standbys if message.stream is None else Pool(0)  # they are of no stream
+            return page_of(pool, self._around.host, after, limit)
         rows: list[InstanceRow] = []
         records = sorted(self._roster.records.values(), key=lambda record: record.port)
         for place, record in enumerate(records):
@@ -346,6 +361,8 @@ class DeploymentManager(
         return self.context.answer_later(self._view, message.id)
 
     async def _view(self, instance: str) -> InstanceView:
+        if (standby := self._standbys.get(instance)) is not None:
+            return await standby_view_of(standby, self._around.host)
         return await view_of(self._roster.active(instance), *self._known(instance), self._around)
 
     @on(messages.Summarise, urgent=True)
@@ -362,7 +379,10 @@ class DeploymentManager(
             if record.active:
                 by_stream[record.stream] += 1
                 by_state[state_now(record, *self._known(record.id))] += 1
-        return FleetSummary(by_state["ready"], by_stream.total(), dict(by_stream), dict(by_state))
+        active = by_state["ready"]
+        if standbys := self._standbys.ready():
+            by_state["standby"] = standbys  # besides the total: they are no part of the fleet
+        return FleetSummary(active, by_stream.total(), dict(by_stream), dict(by_state))
 
     @on(messages.GetRollout)
     def get_rollout(self, message: messages.GetRollout) -> Rollout:

@@ -52,6 +52,7 @@ TABLE: Final = (
     # The document is read by programs that try whatever it tells of.
     Route("system.shutdown", "POST", "/system/shutdown", listed=False),
     Route("fleet.list", "GET", "/fleet/instances"),
+    Route("fleet.standbys", "GET", "/fleet/standbys"),
     Route("fleet.get", "GET", "/fleet/instances/{id}"),
     Route("fleet.stop", "POST", "/fleet/instances/{id}/stop"),
     Route("fleet.start", "POST", "/fleet/instances/{id}/start"),

@@ -1,0 +1,1 @@
+"""Failover: standbys are kept ready, and take over from instances whose restart budget is exhausted."""
