@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +15,17 @@ from streams.turns import Turns
 
 CLOSE_WITHIN_S: Final = 3.0
 """How long requests in progress may take when an instance stops."""
+
+
+_loaded: Final[dict[Callable[[], HttpApp], HttpApp]] = {}
+
+
+async def app_of(load: Callable[[], HttpApp]) -> HttpApp:
+    """Return what a function loads, once in the process: frameworks take a quarter of a second, off the loop."""
+    app = _loaded.get(load)
+    if app is None:
+        app = _loaded[load] = await asyncio.to_thread(load)
+    return app
 
 
 class Front:

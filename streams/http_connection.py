@@ -24,7 +24,8 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from streams.http_cycle import Arrival, HttpCycle
+from streams.http_cycle import HttpCycle
+from streams.lazy_event import LazyEvent
 from streams.traffic import SERVER_ERROR, Traffic
 from streams.turns import Turns
 
@@ -88,7 +89,7 @@ class HostState(ServerState):
         self.refused = 0
         self.malformed = 0
         self.timed_out = 0
-        self.empty = asyncio.Event()
+        self.empty = LazyEvent()
         self.retry_after = b"%d" % retry_after_s
         self._date_until_s = 0.0
 
@@ -211,7 +212,7 @@ class HttpConnection(HttpToolsProtocol):
             access_logger=self.access_logger,
             access_log=False,
             default_headers=self.server_state.default_headers,
-            message_event=Arrival(),  # type: ignore[arg-type]
+            message_event=LazyEvent(),  # type: ignore[arg-type]
             expect_100_continue=self.expect_100_continue,
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,

@@ -7,7 +7,6 @@ written at once here; every other goes uvicorn's way.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Final
 
@@ -21,35 +20,6 @@ _SPECIAL: Final = frozenset({b"connection", b"transfer-encoding"})
 _MAX_KNOWN_NAMES: Final = 256
 
 _known_names: Final[set[bytes]] = set()
-
-
-class Arrival:
-    """Tells who waits for more of a request that more is here: an event that is made when somebody waits."""
-
-    __slots__ = ("_event", "_is_set")
-
-    def __init__(self) -> None:
-        self._event: asyncio.Event | None = None
-        self._is_set = False
-
-    def set(self) -> None:
-        """Wake who waits."""
-        self._is_set = True
-        if self._event is not None:
-            self._event.set()
-
-    def clear(self) -> None:
-        """Have the next one wait."""
-        self._is_set = False
-        if self._event is not None:
-            self._event.clear()
-
-    async def wait(self) -> None:
-        """Return when it is set."""
-        if not self._is_set:
-            if self._event is None:
-                self._event = asyncio.Event()
-            await self._event.wait()
 
 
 class HttpCycle(RequestResponseCycle):

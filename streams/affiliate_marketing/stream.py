@@ -37,7 +37,7 @@ from streams.affiliate_marketing.settings import AffiliateMarketingSettings
 from streams.affiliate_marketing.statement_desk import StatementDesk
 from streams.affiliate_marketing.step_booking import Bookkeeper
 from streams.affiliate_marketing.visitors import HOUR_US, FirstClick, Visitors
-from streams.front import Front
+from streams.front import Front, app_of
 from streams.http_host import HttpApp
 from streams.stream import Health, Stream, StreamContext
 from streams.webhooks import read_secrets
@@ -152,9 +152,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
         await self._orders.start()
         self._ids = ClickIds(key.key_for("click ids"))
         self._open_desks(key, self._ids, visitors, destinations)
-        # Its imports take a quarter of a second, once in the process: not on the event loop.
-        app = await asyncio.to_thread(_load_app)
-        await self._front.open(app, self)
+        await self._front.open(await app_of(_load_app), self)
         self._links = self._public_links()
 
     async def run(self) -> None:

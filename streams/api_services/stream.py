@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +12,7 @@ from streams.api_services.heavy_work import HeavyWork
 from streams.api_services.openapi import openapi_document
 from streams.api_services.settings import ApiServicesSettings
 from streams.api_services.shop import Offer, Shop
-from streams.front import Front
+from streams.front import Front, app_of
 from streams.http_host import HttpApp
 from streams.metering.accounts import UnbookedCalls
 from streams.metering.key_desk import KEYS_FILE, KeyDesk, SellsAtDesk
@@ -81,9 +79,7 @@ class ApiServices(SellsAtDesk, Stream[ApiServicesSettings]):
         """
         await self._keys.load()
         await self._meter.start()
-        # Loading the web framework takes a quarter of a second, once in the process: not on the event loop.
-        app = await asyncio.to_thread(_load_app)
-        await self._front.open(app, self._shop())
+        await self._front.open(await app_of(_load_app), self._shop())
 
     async def run(self) -> None:
         """Settle bookings whose outcome is not known, until cancelled."""
@@ -110,7 +106,8 @@ class ApiServices(SellsAtDesk, Stream[ApiServicesSettings]):
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows."""
-        return msgspec.json.encode(Checkpoint(self._meter.unbooked_calls()))
+        unbooked = self._meter.unbooked_calls()
+        return msgspec.json.encode(Checkpoint(unbooked)) if unbooked else b""
 
     def restore(self, checkpoint: bytes) -> None:
         """Take up a former `checkpoint`.

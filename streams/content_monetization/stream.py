@@ -29,7 +29,7 @@ from streams.content_monetization.settings import ContentMonetizationSettings
 from streams.content_monetization.terms import terms_of
 from streams.content_monetization.visitor import Doorkeeper
 from streams.content_monetization.visitor_memory import VisitorMemory
-from streams.front import Front
+from streams.front import Front, app_of
 from streams.http_host import HttpApp
 from streams.metering.accounts import UnbookedCalls
 from streams.metering.api_key import digest_of
@@ -131,8 +131,7 @@ class ContentMonetization(SellsAtDesk, Stream[ContentMonetizationSettings]):
         await self._meter.start()
         await self._log.open(placement.terms for placement in self._placements)
         await self._sources.load()
-        # Loading the web framework and the list of crawlers takes a while, once in the process.
-        app = await asyncio.to_thread(_load)
+        app = await app_of(_load)  # and the list of crawlers
         self._ads = AdDesk(
             self._placements,
             self._log,
@@ -193,7 +192,8 @@ class ContentMonetization(SellsAtDesk, Stream[ContentMonetizationSettings]):
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows."""
-        return msgspec.json.encode(Checkpoint(self._meter.unbooked_calls()))
+        unbooked = self._meter.unbooked_calls()
+        return msgspec.json.encode(Checkpoint(unbooked)) if unbooked else b""
 
     def restore(self, checkpoint: bytes) -> None:
         """Take up a former `checkpoint`.

@@ -166,7 +166,8 @@ class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
 
     def checkpoint(self) -> bytes:
         """Return the counts that no ledger knows. What was visited and found is in the instance's files."""
-        return msgspec.json.encode(Checkpoint(self._meter.unbooked_calls()))
+        unbooked = self._meter.unbooked_calls()
+        return msgspec.json.encode(Checkpoint(unbooked)) if unbooked else b""
 
     def restore(self, checkpoint: bytes) -> None:
         """Take up a former `checkpoint`.

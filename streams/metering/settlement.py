@@ -29,6 +29,7 @@ from streams.booking import (
     Receipt,
 )
 from streams.bookkeeping import book_until_known
+from streams.lazy_event import LazyEvent
 from streams.metering.allowance import Reservation
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Settlement:
         self._log = log
         self._timeout_s = timeout_s
         self._unsettled: OrderedDict[str, UnsettledBooking] = OrderedDict()
-        self._arrived = asyncio.Event()
+        self._arrived = LazyEvent()
         self.booked = 0
         self.refunded = 0
 

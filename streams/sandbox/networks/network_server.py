@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import hmac
 import secrets
+import sqlite3
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,7 @@ _MAX_PUBLISHERS: Final = 10_000
 _SEND_TIMEOUT_S: Final = 15.0
 _HTML: Final = b"text/html; charset=utf-8"
 _NOT_FOUND: Final = problem_answer(404, "there is no such page here", code="http_404")
+_CLOSED: Final = problem_answer(503, "no orders are taken at the moment", code="closed")
 _THANKS: Final = HttpAnswer(204, b"text/plain", b"")
 
 
@@ -146,7 +148,13 @@ class NetworkServer(Actor[Idle]):
             messages = self._network.visit(name, publisher, offer, ids[0][:64], orders)
             if messages:
                 self._publishers[name] = publisher, orders + 1
-                self._queue(await self._in_thread(self._store.order, name, messages))
+                try:
+                    self._queue(await self._in_thread(self._store.order, name, messages))
+                except sqlite3.Error as error:
+                    now, counted = self._publishers[name]
+                    self._publishers[name] = now, counted - 1
+                    self._log.warning("network.order_refused", publisher=name, reason=str(error))
+                    return _CLOSED
                 self._wake.set()
         title = offer.replace("-", " ").title().encode()
         return HttpAnswer(200, _HTML, b"<!doctype html><html lang=en><title>%s</title><h1>%s</h1>" % (title, title))

@@ -132,7 +132,8 @@ class NetworkStore:
                 due.append(Due(row.lastrowid, due_s, 0, outgoing))
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                self._db.execute("ROLLBACK")
             raise
         return due
 
