@@ -169,7 +169,9 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
     far_sides, directory = FarSides(), Directory()
     worlds: PaperWorlds | None = None
     if fleet_settings.mode == "sandbox":
-        servers = await services.start_supervisor(lambda: Supervisor(policy=lenient, ordered=False), "far_sides")
+        # Where the far side is down, whoever needs it is, too: it is tried again soon.
+        patient = msgspec.structs.replace(lenient, cooldown_s=5.0)
+        servers = await services.start_supervisor(lambda: Supervisor(policy=patient, ordered=False), "far_sides")
 
         def ground(place: Path) -> Ground:
             return Ground(
