@@ -175,3 +175,11 @@ async def _open(made: Bench, system: ActorSystem, ledger: LedgerBench, directory
 def children() -> set[int]:
     """Return the processes below this one, those that nobody has reaped included."""
     return {process.pid for process in psutil.Process(os.getpid()).children(recursive=True)}
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and waits for its new parent to ask how does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from orchestrator.fleet.instance import Crash, Examine, Freeze
-from tests.orchestrator.fleet.isolation.bench import TIGHT, bench
+from tests.orchestrator.fleet.isolation.bench import TIGHT, bench, runs
 
 ENDS = {
     "allocates": "memory_bytes allows 160 MiB",
@@ -68,7 +68,7 @@ async def test_what_goes_beyond_its_limits_is_ended_with_the_reason_and_its_neig
         assert len(crashed) == len(ENDS) + 1
         # The one that forked away twice, and then failed, has left nothing.
         (escaped,) = (int(file.read_text()) for file in tmp_path.glob("instances/*/escaped"))
-        assert not psutil.pid_exists(escaped)
+        assert not runs(escaped)
 
 
 async def test_it_is_restarted_by_the_budget_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
@@ -104,6 +104,6 @@ async def test_a_warden_that_is_killed_takes_its_children_along_and_all_come_bac
         async with asyncio.timeout(15):
             while [instance.vitals().restarts for instance in instances] != [1, 1]:
                 await asyncio.sleep(0.05)
-        assert not any(psutil.pid_exists(pid) for pid in former)
+        assert not any(runs(pid) for pid in former)
         for instance in instances:
             assert (await instance.ask(Examine(), 5)).health.ready
