@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
-from orchestrator.access.client import RpcFailure
 from tests.end_to_end.bystanders import Bystanders
 from tests.end_to_end.http_calls import request
 

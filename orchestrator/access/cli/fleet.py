@@ -69,7 +69,7 @@ _COLUMNS = (
 
 
 def _row(item: Any) -> list[Cell]:
-    address = f"{item['host']}:{item['port']}"
+    address = f"{item['host']}:{item['port']}" if item["port"] else None  # a standby listens nowhere
     return [
         item["id"],
         item["stream"],
@@ -93,6 +93,47 @@ def get(target: Target, instance: str, as_json: bool) -> None:
         print_fields(_view_lines(view))
 
 
+@member(fleet, "standbys", examples=["automate fleet standbys", "automate fleet standbys --json | jq .ready"])
+@json_option
+@click.pass_obj
+def standbys(target: Target, as_json: bool) -> None:
+    """Show the pool that takes over from instances that fail again and again.
+
+    What failed cools down in the seat of the standby that carries its work, and is a standby again after retry_delay.
+    """
+    pool = target.call("fleet.standbys")
+    if as_json:
+        print_json(pool)
+        return
+    if not pool["wanted"]:
+        say("there are no standbys; recovery_config.json says how many there are from the daemon's next start on")
+        return
+    print_table(_STANDBY_COLUMNS, map(_standby_row, pool["items"]))
+    say(f"{pool['ready']} of {pool['wanted']} are ready to take over")
+
+
+_STANDBY_COLUMNS = (
+    Column("standby"),
+    Column("state"),
+    Column("cools down for", right=True),
+    Column("carried"),
+    Column("restarts", right=True),
+    Column("reason", yields=True),
+)
+
+
+def _standby_row(item: Any) -> list[Cell]:
+    left_s = item["cools_down_s"]
+    return [
+        item["id"],
+        state_cell(item["state"]),
+        None if left_s is None else duration(left_s),
+        item["carried"],
+        item["restarts"],
+        item["reason"],
+    ]
+
+
 @member(fleet, "address", examples=["curl $(automate fleet address api_services-001)/healthz"])
 @click.argument("instance", shell_complete=complete_instances)
 @click.pass_obj
@@ -113,8 +154,9 @@ def _view_lines(view: Any) -> Iterator[tuple[str, str]]:
     yield "serves", "yes" if view["ready"] else "no"
     if view["health"]:
         yield "health", visible(view["health"])
-    yield "address", f"http://{view['host']}:{view['port']}"
-    yield "directory", visible(view["directory"])
+    if view["port"]:  # a standby listens nowhere, and has nothing of its own
+        yield "address", f"http://{view['host']}:{view['port']}"
+        yield "directory", visible(view["directory"])
     yield "isolation", view["isolation"]
     left = "" if view["restarts_left"] is None else f", {view['restarts_left']} left"
     yield "restarts", f"{view['restarts']}{left}"

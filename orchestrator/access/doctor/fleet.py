@@ -26,6 +26,7 @@ def fleet(case: Case) -> Iterator[Finding]:
     services = case.status["services"]
     if services["up"] < services["total"]:
         yield problem("services", f"{services['up']} of {services['total']} are up", "see which: `automate tree`")
+    yield from _standbys(case)
     if case.report is None:
         yield note(
             "health",
@@ -42,6 +43,24 @@ def fleet(case: Case) -> Iterator[Finding]:
         yield ok("health", f"{case.report['well']} instances and services are well")
     if (reason := case.report["webhook"]["problem"]) is not None:
         yield problem("health", f"alerts do not arrive: {reason}", "see health.webhook_url in fleet_config.json")
+
+
+def _standbys(case: Case) -> Iterator[Finding]:
+    """Tell where there is nobody, or not everybody, to take over from an instance that fails again and again."""
+    if case.settings is None:
+        return
+    recovery = case.settings.recovery
+    wanted = recovery.backup_instances if recovery.failover_enabled else 0
+    ready = case.status["instances"]["by_state"].get("standby", 0)
+    if wanted and not case.settings.unified_dashboard.auto_restart:
+        remedy = "set auto_restart in unified_dashboard_config.json, and restart the daemon"
+        yield note("standbys", "what fails stays down, so no standby would take over", remedy)
+    elif ready < wanted:
+        what = f"{ready} of {wanted} standbys are ready to take over"
+        remedy = "`automate fleet standbys` says why; what cools down comes back after retry_delay"
+        yield note("standbys", what, remedy) if ready else problem("standbys", what, remedy)
+    elif wanted:
+        yield ok("standbys", f"{ready} are ready to take over from what fails")
 
 
 def _of(incident: Any) -> Finding:

@@ -27,9 +27,25 @@ def test_the_list_is_a_table_for_people_and_an_object_a_line_for_programs(automa
 
 def test_the_list_can_be_narrowed(automate: Automate, home: Path) -> None:
     assert len(automate("fleet", "list", "--state", "ready", "--json", home=home).lines) == 2
-    none = automate("fleet", "list", "--state", "standby", home=home)
+    none = automate("fleet", "list", "--state", "paused", home=home)
     assert (none.status, none.out, none.err) == (0, "", "no such instances\n")
     assert automate("fleet", "list", "--stream", "other", "--json", home=home).out == ""
+
+
+def test_standbys_are_shown_apart_and_counted_besides_the_fleet(automate: Automate, home: Path) -> None:
+    names = [f"standby-{number:03d}" for number in range(1, 6)]
+    assert [line["id"] for line in automate("fleet", "list", "--state", "standby", "--json", home=home).lines] == names
+    told = automate("fleet", "standbys", home=home)
+    assert [row.split()[:2] for row in told.out.splitlines()[1:]] == [[name, "standby"] for name in names]
+    assert told.err == "5 of 5 are ready to take over\n"
+    assert automate("fleet", "standbys", "--json", home=home).document["ready"] == 5
+    shown = automate("fleet", "get", names[0], home=home).out
+    assert "waits for an instance that fails" in shown
+    assert "http://" not in shown
+    refused = automate("fleet", "stop", names[0], home=home)
+    assert refused.status != 0
+    assert "is a standby" in refused.err
+    assert "2 ready, 5 standby" in automate("status", home=home).out
 
 
 def test_get_shows_all_of_an_instance(automate: Automate, home: Path) -> None:

@@ -17,6 +17,8 @@ const BECOMES = {
   "instance.restarting": "restarting",
   "instance.crashed": "restarting",
   "instance.failed": "failed",
+  "instance.failover": "ready",
+  "instance.failover_refused": "failed",
   "instance.stopped": "stopped",
   "instance.paused": "paused",
   "instance.resumed": "ready",
@@ -25,6 +27,7 @@ const BECOMES = {
 export class FleetModel {
   rows = []; // in the order of their ports
   loaded = false;
+  standbys = 0; // that wait to take over; they are no part of the fleet
   #byId = new Map();
   #watchers = [];
   #told = new Map(); // what events said while a list was read, which may be older
@@ -49,9 +52,14 @@ export class FleetModel {
 
   /** Take a look at the fleet: where it counts otherwise than this model, the list is read again. */
   see({ by_state }) {
+    const standbys = by_state.standby ?? 0;
+    if (standbys !== this.standbys) {
+      this.standbys = standbys;
+      this.#tell();
+    }
     if (!this.loaded) return;
     const own = this.countStates(this.rows);
-    if (STATES.some((state) => (by_state[state] ?? 0) !== own[state])) this.#unsure();
+    if (STATES.some((state) => state !== "standby" && (by_state[state] ?? 0) !== own[state])) this.#unsure();
   }
 
   countStates(rows) {

@@ -91,7 +91,8 @@ export class FleetPanel {
     this.#drawStreams(rows);
     this.#countChips(this.#model.countStates(ofStream));
     const isFiltered = Boolean(this.#stream || this.#text || this.#states.size);
-    const all = plural(rows.length, "instance");
+    const { standbys } = this.#model;
+    const all = plural(rows.length, "instance") + (standbys ? `, ${plural(standbys, "standby")} ready` : "");
     show(part("fleet-count"), isFiltered ? `${count(this.#shown.length)} of ${all}` : all);
     part("fleet-clear").hidden = !isFiltered;
     if (loaded) part("fleet").removeAttribute("aria-busy");

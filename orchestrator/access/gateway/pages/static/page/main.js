@@ -16,7 +16,7 @@ import { shortcut, startShortcuts } from "./shortcuts.js";
 import { nextTheme, startTheme } from "./theme.js";
 
 const REMEMBERED_LINES = 1000;
-const TOLD = /^(instance|rollout|scaling|profit|health|service|daemon|config|fleet|loop|gateway|ledger)\./;
+const TOLD = /^(instance|rollout|scaling|profit|standbys|health|service|daemon|config|fleet|loop|gateway|ledger)\./;
 
 const feed = new EventFeed("/api/v1/events");
 const model = new FleetModel();
