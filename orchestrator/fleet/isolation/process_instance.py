@@ -47,6 +47,7 @@ from orchestrator.fleet.isolation.frames import (
 from orchestrator.fleet.isolation.keeper import Keeper, Kept
 from orchestrator.fleet.isolation.output import read_output
 from orchestrator.fleet.isolation.secrets_named import secrets_named
+from orchestrator.fleet.isolation.voice import Voice
 from orchestrator.fleet.isolation.warden_messages import Gone
 from orchestrator.fleet.record import SETTINGS_FILE, Record
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
@@ -66,10 +67,6 @@ _OPEN: Final = 512
 
 _FRAME_BYTES: Final = 4096
 """A longer message counts as several."""
-
-_HEAD: Final = frozenset(
-    {"event", "level", "logger", "timestamp", "source", "actor", "instance", "stream", "process", "exc_info"}
-)
 
 
 class ProcessEnded(Exception):
@@ -122,13 +119,11 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
         self._far_sides: tuple[Any, ...] = ()
         self._stopping = False
         self._open = 0
-        self._lines_dropped = 0
         self._room: asyncio.Event
         self._ready: asyncio.Future[None]
         self._failed: asyncio.Future[None]
         self._frames: Allowance
-        self._lines: Allowance
-        self._log: Any
+        self._voice: Voice
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -139,17 +134,17 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
         loop = self.context.loop
         self._ready, self._failed, self._room = loop.create_future(), loop.create_future(), asyncio.Event()
         self._frames = Allowance(limits.frames_per_s, loop.time())
-        self._lines = Allowance(limits.lines_per_s, loop.time())
         checkpoint = await asyncio.to_thread(self._prepare)
         begin = self._begin(checkpoint)
         self._keeper = keeper = await self._shared.keeper()
         self._kept = kept = await keeper.fork(record.id, self._directory, limits)
-        self._log = structlog.get_logger("streams." + record.stream).bind(
+        log = structlog.get_logger("streams." + record.stream).bind(
             actor=self.context.path, instance=record.id, stream=record.stream, process=kept.pid
         )
+        self._voice = Voice(log, limits.lines_per_s, loop.time)
         start = self.context.start_task
-        start(read_output, kept.output, partial(self._tell_output, "stdout"), name="stdout")
-        start(read_output, kept.error, partial(self._tell_output, "stderr"), name="stderr")
+        start(read_output, kept.output, partial(self._voice.output, "stdout"), name="stdout")
+        start(read_output, kept.error, partial(self._voice.output, "stderr"), name="stderr")
         self._channel = await open_channel(kept.channel, limits.frame_bytes)
         self._child = Conversation(self._channel, FOR_CHILD, record.id)
         self._desk = Desk(record, around, self._keep_checkpoint, self.context.answer_later)
@@ -319,7 +314,7 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
             case Answer() | Failed():
                 self._child.take(frame)
             case Said():
-                self._tell_line(frame)
+                self._voice.line(frame)
             case Ready():
                 if not self._ready.done():
                     self._ready.set_result(None)
@@ -337,7 +332,7 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being answered is the answer
             self._child.refuse(ask.number, error)
-            if not self._lines.take_if_there(1, self.context.loop.time()):
+            if not self._voice.may_speak():
                 return
             self._around.events.publish(
                 "instance.refused",
@@ -365,21 +360,6 @@ class ProcessInstance(Actor[Examine | Pause | Resume | Perform | CreateKey | Lis
                 "instance.checkpoint_failed", "warning", instance=self._record.id, reason=str(error)
             )
             raise
-
-    def _tell_line(self, said: Said) -> None:
-        fields = {name: value for name, value in said.fields.items() if name not in _HEAD}
-        self._tell(said.level, said.event, source=said.logger, **fields)
-
-    def _tell_output(self, source: str, line: str) -> None:
-        self._tell("info" if source == "stdout" else "warning", "instance.output", source=source, line=line)
-
-    def _tell(self, level: str, event: str, **fields: Any) -> None:
-        if not self._lines.take_if_there(1, self.context.loop.time()):
-            self._lines_dropped += 1
-            return
-        if self._lines_dropped:
-            fields["lines_dropped_before"], self._lines_dropped = self._lines_dropped, 0
-        getattr(self._log, level)(event, **fields)
 
     # -- watching -------------------------------------------------------------------------------------------------
 
