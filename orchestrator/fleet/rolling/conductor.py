@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -11,7 +11,7 @@ import structlog
 
 from actors import ActorError
 from config.rollouts import RollingOut
-from orchestrator.events import EventBus, Level
+from orchestrator.events import Event, EventBus, Level
 from orchestrator.fleet.messages import NotNow
 from orchestrator.fleet.operations import Operations
 from orchestrator.fleet.rolling.changes import Changes
@@ -131,9 +131,21 @@ class Conductor:
 
     async def _watch(self) -> bool:
         """Watch the batch until it is good, or not; returns whether it is."""
-        return await (self._judge() if self._file.batch.judged else self._await_ready())
+        gave_up: dict[str, str] = {}
+        concerned = frozenset(self._file.batch.instances)
 
-    async def _await_ready(self) -> bool:
+        def note(event: Event) -> None:
+            # Told once: when one looks, a standby may have taken over, and it looks as if nothing had been.
+            if event.fields.get("instance") in concerned:
+                gave_up[event.fields["instance"]] = "; ".join(event.fields.get("history", ())[-1:])
+
+        unsubscribe = self._stage.events.subscribe(("instance.failed",), note)
+        try:
+            return await (self._judge(gave_up) if self._file.batch.judged else self._await_ready(gave_up))
+        finally:
+            unsubscribe()
+
+    async def _await_ready(self, gave_up: Mapping[str, str]) -> bool:
         """See only that the batch's instances become ready."""
         stage, watched = self._stage, self._watched()
         observer = Observer(stage.roster, stage.operations, stage.tally)
@@ -141,8 +153,8 @@ class Conductor:
         while self._decision is None:
             looks = await observer.look(watched)
             unready &= {instance for instance, look in looks.items() if not look.ready}
-            reason = _downfall(looks, unready, overdue=stage.now() - began_s > within_s)
-            if reason is not None:
+            overdue = stage.now() - began_s > within_s
+            if (reason := _downfall(gave_up, looks, unready, overdue=overdue)) is not None:
                 await self._turn_back(reason)
                 return False
             if not unready:
@@ -150,7 +162,7 @@ class Conductor:
             await self._wait(_READY_EVERY_S)
         return await self._heed()
 
-    async def _judge(self) -> bool:
+    async def _judge(self, gave_up: Mapping[str, str]) -> bool:
         """Compare the batch with the instances beside it until there is a verdict, or somebody's decision."""
         stage, file = self._stage, self._file
         rules = stage.rules()
@@ -176,7 +188,8 @@ class Conductor:
             theirs, _ = await observer.period(baseline)
             watched_s = stage.now() - began_s
             unready &= {instance for instance, look in looks.items() if not look.ready}
-            if (reason := _downfall(looks, unready, overdue=watched_s > rules.ready_within_s)) is not None:
+            overdue = watched_s > rules.ready_within_s
+            if (reason := _downfall(gave_up, looks, unready, overdue=overdue)) is not None:
                 await self._turn_back(reason)
                 return False
             validation.note(mine, theirs)
@@ -315,8 +328,10 @@ class Conductor:
         self._stage.events.publish(f"rollout.{what}", level, rollout=rollout.id, stream=rollout.stream, **told)
 
 
-def _downfall(looks: dict[str, Look], unready: set[str], *, overdue: bool) -> str | None:
+def _downfall(gave_up: Mapping[str, str], looks: Mapping[str, Look], unready: set[str], *, overdue: bool) -> str | None:
     """Return what speaks against a batch before anything is compared; None if nothing does."""
+    for instance, failure in gave_up.items():
+        return f"{instance} has failed, its restarts are spent: {failure}"
     for instance, look in looks.items():
         if look.gave_up:
             return f"{instance} has failed: {look.detail}"

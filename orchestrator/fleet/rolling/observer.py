@@ -84,7 +84,7 @@ class Observer:
                     since(look.work, counted),
                     looks=looked,
                     unready=looked * (not look.ready),
-                    restarted=looked * (look.restarts > before.restarts),
+                    restarted=looked * anew,
                 )
             )
         self._remember(looks)
