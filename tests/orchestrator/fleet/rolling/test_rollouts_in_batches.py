@@ -26,6 +26,7 @@ from orchestrator.fleet.messages import (
     Scale,
     Summarise,
 )
+from orchestrator.fleet.rolling.journal import Journal, RolloutFile
 from orchestrator.fleet.rollout import Rollout
 from tests.orchestrator.fleet.fakes import FleetUnderTest
 
@@ -227,3 +228,39 @@ async def test_a_rollout_goes_on_where_it_was_when_the_manager_or_the_daemon_sta
         page = await fleet.manager.ask(ListRollouts(), 5)
         assert len({each.id for each in page.items}) == len(page.items)
         assert await fleet.instances.ask(FindChild("worker-001"), 5) is not None
+
+
+async def test_while_the_disk_is_full_nothing_goes_further_and_then_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as fleet:
+        rollout = await configure(fleet, {"fails_every": 2})
+        await fleet.until("rollout.validating", rollout=rollout)
+        full = [True]
+        keep = Journal.keep
+
+        def keep_if_there_is_room(journal: Journal, file: RolloutFile) -> None:
+            if full:
+                raise OSError(28, "No space left on device")
+            keep(journal, file)
+
+        monkeypatch.setattr(Journal, "keep", keep_if_there_is_room)
+        told = await fleet.until("rollout.unkept", rollout=rollout)
+        assert "No space left" in told["reason"]
+        await asyncio.sleep(60)
+        assert settings(fleet, "fails_every") == [2, 2, 0, 0, 0, 0]
+        assert fleet.names().count("rollout.unkept") == 1
+        with pytest.raises(NotNow, match="cannot be stored|has not ended"):
+            await configure(fleet, AS_GOOD)
+        full.clear()
+        await fleet.until("rollout.rolled_back", rollout=rollout)
+        assert settings(fleet, "fails_every") == [0] * 6
+
+
+async def test_an_abort_while_instances_are_being_changed_is_heeded(tmp_path: Path) -> None:
+    async with running(tmp_path) as fleet:
+        rollout = await configure(fleet, AS_GOOD, strategy="staged")
+        aborted = await fleet.manager.ask(DecideRollout(rollout, "abort"), 5)
+        assert aborted.phase == "reverting"
+        await fleet.until("rollout.aborted", rollout=rollout)
+        assert settings(fleet, "took_s") == [0.01] * 6
