@@ -9,13 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from streams.http_host import HttpApp, HttpHost
-from streams.stream import Health
+from streams.stream import CLOSE_WITHIN_S, Health
 from streams.traffic import Traffic
 from streams.turns import Turns
-
-CLOSE_WITHIN_S: Final = 3.0
-"""How long requests in progress may take when an instance stops."""
-
 
 _loaded: Final[dict[Callable[[], HttpApp], HttpApp]] = {}
 

@@ -170,6 +170,7 @@ class HttpHost:
             return
         state = self._state
         state.closing = True
+        last_words_s = min(_LAST_WORDS_S, deadline_s)
         server.close()
         try:
             for connection in self._connections():
@@ -181,9 +182,9 @@ class HttpHost:
             for task in state.tasks:
                 task.cancel("the host is closing")
             if state.tasks:
-                await asyncio.wait(state.tasks, timeout=_LAST_WORDS_S)
+                await asyncio.wait(state.tasks, timeout=last_words_s)
             if state.connections:
-                async with asyncio.timeout(_LAST_WORDS_S):
+                async with asyncio.timeout(last_words_s):
                     await state.empty.wait()
         except TimeoutError:
             pass  # peers that do not read their answers are cut below

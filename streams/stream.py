@@ -10,7 +10,7 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
@@ -38,6 +38,13 @@ class Health(msgspec.Struct, frozen=True):
 
     ready: bool
     detail: str = ""
+
+
+CLOSE_WITHIN_S: Final = 3.0
+"""How long requests in progress may take when an instance stops."""
+
+CLOSE_AFTER_FAILURE_S: Final = 0.25
+"""The same after a failure: nobody is served until the next life begins, and one slow peer must not hold that up."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -75,6 +82,7 @@ class StreamContext(Generic[SettingsT]):
         commons: What the instances of this process share.
         far_sides: Who is on the other side in the sandbox; live, nobody.
         neighbours: The other instances of the fleet.
+        close_within_s: How long requests in progress may take when it stops; shorter after a failure.
         traffic: Where its work is counted: that of its `Front` or `HttpHost` by these, anything else by the stream
             itself. Instances are compared by it, see `automate rollout`.
         share: Its part of what all instances share. Its requests take their turn by its `Front`; what loads the loop or
@@ -83,6 +91,7 @@ class StreamContext(Generic[SettingsT]):
 
     __slots__ = (
         "book",
+        "close_within_s",
         "commons",
         "directory",
         "far_sides",
@@ -143,6 +152,7 @@ class StreamContext(Generic[SettingsT]):
         self.commons = commons
         self.far_sides = far_sides
         self.neighbours = neighbours
+        self.close_within_s = CLOSE_WITHIN_S
         self.traffic = traffic if traffic is not None else Traffic()
         self.share = share if share is not None else Share.unlimited()
 

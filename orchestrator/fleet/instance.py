@@ -24,7 +24,7 @@ from streams.commons import Commons
 from streams.far_sides import FarSides
 from streams.metering.messages import CreateKey, ListKeys, RevokeKey
 from streams.metering.selling import KeyInfo, NewKey, SellsByKey
-from streams.stream import Health, Limits, Stream, StreamContext
+from streams.stream import CLOSE_AFTER_FAILURE_S, Health, Limits, Stream, StreamContext
 from streams.traffic import TrafficCounts
 from streams.turns import Shares
 
@@ -199,7 +199,10 @@ class Instance(
         stream = self._stream
         if stream is None:
             return
+        if reason is not None:
+            stream.context.close_within_s = CLOSE_AFTER_FAILURE_S
         await stream.stop()
+        # The state that led to a failure is not to be gone on from: the last checkpoint before it stands.
         if reason is None and (checkpoint := stream.checkpoint()) != self._checkpoint:
             await self._save(checkpoint)
 

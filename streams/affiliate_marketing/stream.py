@@ -164,7 +164,7 @@ class AffiliateMarketing(Stream[AffiliateMarketingSettings]):
     async def stop(self) -> None:
         """Finish the requests in progress, then close the port and the files."""
         try:
-            await self._front.close()
+            await self._front.close(self.context.close_within_s)
         finally:
             await self._journal.close()
             await self._orders.stop()

@@ -89,7 +89,7 @@ class ApiServices(SellsAtDesk, Stream[ApiServicesSettings]):
     async def stop(self) -> None:
         """Finish the requests in progress, then close the port."""
         try:
-            await self._front.close()
+            await self._front.close(self.context.close_within_s)
         finally:
             self._heavy_work.close()
 

@@ -174,7 +174,7 @@ class ContentMonetization(SellsAtDesk, Stream[ContentMonetizationSettings]):
     async def stop(self) -> None:
         """Finish the requests in progress, close the port, and bring to the disk what was delivered."""
         try:
-            await self._front.close()
+            await self._front.close(self.context.close_within_s)
         finally:
             await self._bookkeeper.close()
 

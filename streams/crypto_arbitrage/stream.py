@@ -176,7 +176,7 @@ class CryptoArbitrage(Stream[CryptoArbitrageSettings]):
     async def stop(self) -> None:
         """Close. A trip in progress stays in the journal, and is reconciled by the next life."""
         try:
-            await self._front.close()
+            await self._front.close(self.context.close_within_s)
         finally:
             await self._desks.close()
 

@@ -142,7 +142,7 @@ class DataHarvesting(SellsAtDesk, Stream[DataHarvestingSettings]):
         """Finish the requests in progress, then close the port, the datasets and the share in the fetcher."""
         lease, self._lease = self._lease, None
         try:
-            await self._front.close()
+            await self._front.close(self.context.close_within_s)
         finally:
             for dataset in self._datasets.values():
                 await dataset.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.end_to_end.bystanders import Bystanders
 from tests.end_to_end.http_calls import request
+from tests.end_to_end.unfinished import request_in_progress
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import MakeDaemon
@@ -15,15 +16,21 @@ if TYPE_CHECKING:
 FIRST: Final = "api_services-001"
 SECOND: Final = "api_services-002"
 RECOVERY: Final = {"max_retries": 3, "retry_delay": 2}
+AT_ONCE: Final = {"max_retries": 0, "retry_delay": 3600}
+"""The first failure trips the budget."""
+
+
+def crash(daemon: DaemonProcess, instance: str) -> None:
+    daemon.call("chaos.crash", {"id": instance})
 
 
 def trip(daemon: DaemonProcess, watch: Watch, instance: str) -> float:
     """Crash an instance four times, and return when it did so for the last time."""
     for _ in range(3):
-        daemon.call("chaos.crash", {"id": instance})
+        crash(daemon, instance)
         watch.until("instance.restarted", instance=instance)
     tripped_s = time.monotonic()
-    daemon.call("chaos.crash", {"id": instance})
+    crash(daemon, instance)
     return tripped_s
 
 
@@ -94,3 +101,45 @@ def test_after_four_crashes_a_standby_serves_on_the_same_port_and_the_pool_fills
     line = daemon.await_log("instance.failover")
     assert (line["instance"], line["standby"], line["level"]) == (FIRST, names[0], "warning")
     assert daemon.states() == {FIRST: "ready", SECOND: "ready"}
+
+
+def test_a_customer_who_stalls_does_not_hold_the_takeover_up(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(instances=1, recovery={**AT_ONCE, "backup_instances": 1}).start()
+    daemon.await_log("standbys.ready")
+    port = daemon.port(FIRST)
+    with request_in_progress(daemon, FIRST):
+        crashed_s = time.monotonic()
+        crash(daemon, FIRST)
+        assert await_answer(port, crashed_s, within_s=5.0) < 1.0
+    daemon.await_log("instance.failover")
+
+
+def test_work_that_fails_wherever_it_runs_does_not_eat_the_pool_and_a_stop_by_hand_holds(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon(instances=2, recovery={**AT_ONCE, "backup_instances": 2}).start()
+    daemon.await_log("standbys.ready")
+    with daemon.watch("instance.*") as watch:
+        crash(daemon, FIRST)
+        watch.until("instance.failover", instance=FIRST, standby="standby-001")
+        crash(daemon, FIRST)
+        refused = watch.until("instance.failover_refused", instance=FIRST)
+        assert "fresh budget" in refused["reason"]
+        assert daemon.state(FIRST) == "failed"
+        assert standbys(daemon) == ["standby-002"]
+
+        # Who has none left says so; and what a person stops, is stopped.
+        crash(daemon, SECOND)
+        watch.until("instance.failover", instance=SECOND, standby="standby-002", standbys_left=0)
+        assert daemon.call("fleet.stop", {"id": SECOND})["state"] == "stopped"
+        assert daemon.call("fleet.restart", {"id": FIRST})["state"] == "ready"
+    assert daemon.states() == {FIRST: "ready", SECOND: "stopped"}
+
+    # After a kill the work comes up as itself, and the pool is made anew.
+    daemon.kill9()
+    daemon.start()
+    assert daemon.states() == {FIRST: "ready", SECOND: "stopped"}
+    with daemon.watch("standbys.*") as watch:
+        if len(standbys(daemon)) < 2:
+            watch.until("standbys.ready")
+    assert standbys(daemon) == ["standby-001", "standby-002"]

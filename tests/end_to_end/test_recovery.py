@@ -22,6 +22,9 @@ SECOND: Final = "api_services-002"
 THIRD: Final = "api_services-003"
 FOURTH: Final = "api_services-004"
 
+WAITS: Final = {"failover_enabled": False}
+"""What is tripped waits out its cool-down; how a standby takes over instead is in `test_failover.py`."""
+
 
 def crash(daemon: DaemonProcess, instance: str) -> None:
     daemon.call("chaos.crash", {"id": instance})
@@ -39,7 +42,7 @@ def trip(daemon: DaemonProcess, watch: Watch, instance: str, restarts: int) -> d
 def test_one_crashes_until_its_budget_trips_and_one_freezes_and_the_others_never_notice(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(instances=4, recovery={"max_retries": 3, "retry_delay": 2}).start()
+    daemon = make_daemon(instances=4, recovery={**WAITS, "max_retries": 3, "retry_delay": 2}).start()
     port, key = daemon.port(FIRST), daemon.key(FIRST)
     with (
         daemon.watch("instance.*") as watch,
@@ -102,7 +105,7 @@ def test_a_crash_under_load_loses_no_booking_and_keeps_the_quota(make_daemon: Ma
 
 
 def test_a_manual_stop_beats_a_pending_restart_and_survives_the_daemon(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(instances=2, recovery={"max_retries": 0, "retry_delay": 0.5}).start()
+    daemon = make_daemon(instances=2, recovery={**WAITS, "max_retries": 0, "retry_delay": 0.5}).start()
     with daemon.watch("instance.*") as watch:
         trip(daemon, watch, FIRST, restarts=0)
         assert daemon.call("fleet.stop", {"id": FIRST})["state"] == "stopped"
@@ -155,7 +158,7 @@ def test_a_paused_instance_answers_503_and_stays_paused(make_daemon: MakeDaemon)
 
 
 def test_a_taken_port_costs_its_instance_its_budget_until_it_is_free(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(instances=2, recovery={"max_retries": 2, "retry_delay": 1})
+    daemon = make_daemon(instances=2, recovery={**WAITS, "max_retries": 2, "retry_delay": 1})
     with socket.create_server(("127.0.0.1", daemon.port_base + 1)):
         daemon.start(ready=False)
         with daemon.watch("instance.*") as watch:
@@ -243,7 +246,7 @@ def test_what_is_scaled_away_and_back_at_once_runs_though_it_was_slow_to_stop(ma
 
 
 def test_a_command_that_cannot_start_its_instance_says_why(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(instances=1, recovery={"max_retries": 0, "retry_delay": 3600}).start()
+    daemon = make_daemon(instances=1, recovery={**WAITS, "max_retries": 0, "retry_delay": 3600}).start()
     daemon.call("fleet.stop", {"id": FIRST})
     with socket.create_server(("127.0.0.1", daemon.port_base + 1)):
         for action in ("start", "restart"):
