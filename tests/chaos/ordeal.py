@@ -41,6 +41,7 @@ EVERY_S: Final = 0.5
 DISK: Final = "384m"
 RETRY_DELAY_S: Final = 2.0
 WHOLE_WITHIN_S: Final = 60.0
+LATE_S: Final = 0.1
 _PLUGIN: Final = "[automate.streams]\nrogue = tests.orchestrator.fleet.isolation.rogue:Rogue\n"
 
 
@@ -55,7 +56,8 @@ class Verdict(msgspec.Struct, frozen=True):
         states: How instances stood in the end.
         faults: What is wrong, one line each. Empty is what one wants.
         longest_answer_s: The longest that the control socket took.
-        late_answers: How many of its answers took more than a tenth of a second, of how many.
+        answers: How many it gave.
+        late_answers: Those that took more than a tenth of a second: how long, and what was begun in the two seconds before.
         crashes: Failures of instances in the log.
         failovers: Standbys that took over.
     """
@@ -67,7 +69,8 @@ class Verdict(msgspec.Struct, frozen=True):
     states: dict[str, int]
     faults: tuple[str, ...]
     longest_answer_s: float
-    late_answers: tuple[int, int]
+    answers: int
+    late_answers: tuple[str, ...]
     crashes: int
     failovers: int
 
@@ -115,7 +118,7 @@ def endure(directory: Path, seconds: float, seed: int, log: Path | None = None) 
         try:
             with calling(customers):
                 disturbances = Disturbances(daemon, victims, isolated, clock, disk, chance)
-                done = _disturb(disturbances, seconds, chance)
+                begun = _disturb(disturbances, seconds, chance)
                 ended_s = time.monotonic()
                 whole = _await_whole(daemon, WHOLE_WITHIN_S)
                 whole_after_s = time.monotonic() - ended_s
@@ -134,13 +137,14 @@ def endure(directory: Path, seconds: float, seed: int, log: Path | None = None) 
             shutil.copy(daemon.log_file, log)
     return Verdict(
         seconds=seconds,
-        done=dict(done),
+        done=dict(Counter(kind for _, kind in begun)),
         answered=sum(len(each.receipts) for each in customers),
         whole_after_s=whole_after_s if whole else None,
         states=dict(standing),
         faults=tuple(faults),
         longest_answer_s=witness.longest_s(),
-        late_answers=(sum(took_s > 0.1 for _, took_s in witness.took_s), len(witness.took_s)),
+        answers=len(witness.took_s),
+        late_answers=tuple(_late(witness, begun)),
         crashes=logged["instance.crashed"],
         failovers=logged["instance.failover"],
     )
@@ -189,21 +193,32 @@ def _environ(directory: Path, clock: MovableClock | None) -> dict[str, str]:
     return {"PYTHONPATH": f"{plugin.parent}:{root}"} | ({} if clock is None else clock.environ)
 
 
-def _disturb(disturbances: Disturbances, seconds: float, chance: random.Random) -> Counter[str]:
-    """Do something every half a second; what takes longer goes on beside the next, but no kind beside itself."""
+def _disturb(disturbances: Disturbances, seconds: float, chance: random.Random) -> list[tuple[float, str]]:
+    """Do something every half a second; what takes longer goes on beside the next, but no kind beside itself.
+
+    Returns:
+        What was begun when, by the monotonic clock.
+    """
     kinds = disturbances.kinds()
-    done: Counter[str] = Counter()
+    begun: list[tuple[float, str]] = []
     running: dict[str, threading.Thread] = {}
     until_s = time.monotonic() + seconds
     while (now_s := time.monotonic()) < until_s:
         kind = chance.choice([kind for kind in kinds if kind not in running or not running[kind].is_alive()])
         running[kind] = threading.Thread(target=kinds[kind], name=kind)
         running[kind].start()
-        done[kind] += 1
+        begun.append((now_s, kind))
         time.sleep(max(0.0, now_s + EVERY_S - time.monotonic()))
     for thread in running.values():
         thread.join()
-    return done
+    return begun
+
+
+def _late(witness: Witness, begun: list[tuple[float, str]]) -> Iterator[str]:
+    for asked_s, took_s in witness.took_s:
+        if took_s > LATE_S:
+            before = ", ".join(kind for began_s, kind in begun if asked_s - 2 < began_s < asked_s + took_s)
+            yield f"{took_s:.3f} s after {before}"
 
 
 def _look(daemon: DaemonProcess) -> tuple[Counter[str], dict[str, str]]:
