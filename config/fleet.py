@@ -13,6 +13,7 @@ from config.errors import Fault
 from config.health_monitoring import HealthMonitoring, health_faults
 from config.isolation import ProcessLimits, isolation_faults
 from config.names import Name
+from config.profit import ProfitMaximizing, profit_faults
 from config.revenue_report import RevenueReporting
 from config.rollouts import RollingOut, rollout_faults
 
@@ -119,6 +120,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         isolation: What an instance in a process of its own may use.
         report: What the reports of revenue say, and how often they are made.
         scaling: When the fleet grows and shrinks by itself.
+        profit: How what instances share is divided by what they earn.
         rollouts: In what steps instances are changed, and by what the change is judged.
         streams: The plan of each stream. A stream that is not named here does not run.
     """
@@ -142,6 +144,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: ProcessLimits = ProcessLimits()
     report: RevenueReporting = RevenueReporting()
     scaling: AutoScaling = AutoScaling()
+    profit: ProfitMaximizing = ProfitMaximizing()
     rollouts: RollingOut = RollingOut()
     streams: dict[Name, StreamPlan] = msgspec.field(default_factory=dict)
 
@@ -191,6 +194,7 @@ def fleet_faults(fleet: Fleet) -> Iterator[Fault]:
     yield from health_faults(fleet.health, "$.health")
     yield from isolation_faults(fleet.isolation, "$.isolation")
     yield from scaling_faults(fleet.scaling, "$.scaling")
+    yield from profit_faults(fleet.profit, "$.profit")
     yield from rollout_faults(fleet.rollouts, "$.rollouts")
     yield from bound_faults(fleet.streams)
 

@@ -16,6 +16,7 @@
 ├── sandbox             gives every instance its visitors
 ├── revenue_dashboard   reports of what was earned, on schedule and on demand
 ├── health_monitor      looks at everything above and below, and tells people what is wrong
+├── profit_maximizer    divides what instances share by what they earn
 ├── auto_scaler         grows and shrinks streams within the bounds that they were given
 ├── gateway             the control socket's methods over HTTP, with events, metrics and pages
 ├── control             the control socket: who is answered there finds everything else
@@ -52,6 +53,7 @@ from orchestrator.access.methods.fleet import register_fleet
 from orchestrator.access.methods.health import register_health
 from orchestrator.access.methods.keys import register_keys
 from orchestrator.access.methods.ledger import register_ledger
+from orchestrator.access.methods.profit import register_profit
 from orchestrator.access.methods.revenue import register_revenue
 from orchestrator.access.methods.sandbox import register_sandbox
 from orchestrator.access.methods.scaling import register_scaling
@@ -87,6 +89,9 @@ from orchestrator.logs import Line
 from orchestrator.money.dashboard.composition import Wishes
 from orchestrator.money.dashboard.revenue_dashboard import RevenueDashboard, Schedule
 from orchestrator.money.ledger import Ledger
+from orchestrator.money.profit.history import History as ProfitHistory
+from orchestrator.money.profit.profit_maximizer import ProfitMaximizer
+from orchestrator.money.profit.tenure import Tenure
 from orchestrator.notify import Notifier
 from orchestrator.pulse import Pulse
 from orchestrator.services import Services
@@ -299,6 +304,26 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
             "health_monitor",
         )
 
+    maximizer: ActorRef[Any] | None = None
+    if "profit_maximizer" in dashboard.services:
+        decisions, tenure = ProfitHistory(paths.state / "profit.sqlite3"), Tenure(around.shares)
+        maximizer = await services.start(
+            lambda: ProfitMaximizer(
+                settings=lambda: daemon.settings().fleet.profit,
+                multipliers=lambda: {
+                    stream: plan.multiplier for stream, plan in daemon.settings().fleet.streams.items()
+                },
+                book=around.book,
+                asset=lambda: daemon.settings().fleet.report.asset,
+                ledger=paths.ledger,
+                fleet=fleet,
+                events=events,
+                history=decisions,
+                tenure=tenure,
+            ),
+            "profit_maximizer",
+        )
+
     scaler: ActorRef[Any] | None = None
     if "auto_scaling" in dashboard.services:
         rounds = Rounds(paths.state / "scaling.sqlite3")
@@ -354,6 +379,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
         register_ledger(methods, ledger)
         register_revenue(methods, revenue)
         register_health(methods, health)
+        register_profit(methods, maximizer)
         register_scaling(methods, scaler)
         register_config(methods, daemon.settings, daemon.change)
         register_vitals(methods, services.look, paths.home)

@@ -53,10 +53,12 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         curve: Expected revenue of a period by its budget.
         error: Standard error of the curve's ceiling.
+        evidence: How many full periods of its own it is believed from; old ones and partial ones count less.
     """
 
     curve: Curve
     error: float
+    evidence: float = 0.0
 
     def optimistic(self, errors: float) -> Curve:
         """Return the curve with its ceiling so many standard errors higher."""
@@ -120,6 +122,10 @@ class Pool:
             shares.append(max(so_far / whole, 0.02))
         return shares
 
+    def expect(self, prior: float) -> None:
+        """Believe from now on that an arm earns so much at most in a period before anything was seen."""
+        self._prior = prior
+
     def forget(self, arm: str) -> None:
         """Remember nothing more of an arm that is gone."""
         self._arms.pop(arm, None)
@@ -170,7 +176,8 @@ class Pool:
             cross = arm.cross[chosen] / weight + sum(map(mul, map(mul, shares, arm.earned), ages))
             sums.append((name, squares, cross))
         usual = -math.expm1(-self._reference / self.scale)
-        prior_weight = settings.prior_periods * usual * usual
+        full = usual * usual
+        prior_weight = settings.prior_periods * full
         seen = math.fsum(squares for _, squares, _ in sums)
         common = (math.fsum(cross for _, _, cross in sums) + prior_weight * self._prior) / (seen + prior_weight)
         prior, least, scale, noise = prior_weight * common, _LEAST_CEILING * abs(common), self.scale, self._noise
@@ -178,7 +185,8 @@ class Pool:
         for name, squares, cross in sums:
             known = squares + prior_weight
             ceiling = max((cross + prior) / known, 0.0)
-            beliefs[name] = Belief(Curve(ceiling, scale), noise * max(ceiling, least) / math.sqrt(known))
+            error = noise * max(ceiling, least) / math.sqrt(known)
+            beliefs[name] = Belief(Curve(ceiling, scale), error, squares / full)
         return beliefs
 
     def newcomer(self) -> Curve:

@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Money": {
         "ledger": "ledger:ledger",
         "report": "report:report",
+        "profit": "profit:profit",
     },
     "Everything else": {
         "config": "configuration:config",

@@ -80,6 +80,8 @@ TABLE: Final = (
     Route("ledger.verify", "POST", "/ledger/verify"),
     Route("profit.plan", "GET", "/profit/plan"),
     Route("profit.run", "POST", "/profit/run"),
+    Route("profit.history", "GET", "/profit/history"),
+    Route("profit.explain", "GET", "/profit/explain/{instance}"),
     Route("scaling.status", "GET", "/scaling"),
     Route("scaling.history", "GET", "/scaling/history"),
     Route("health.report", "GET", "/health"),
