@@ -57,7 +57,7 @@ class Verdict(msgspec.Struct, frozen=True):
         faults: What is wrong, one line each. Empty is what one wants.
         longest_answer_s: The longest that the control socket took.
         answers: How many it gave.
-        late_answers: Those that took more than a tenth of a second: how long, and what was begun in the two seconds before.
+        late_answers: Those that took more than a tenth of a second: how long, and what was begun shortly before.
         crashes: Failures of instances in the log.
         failovers: Standbys that took over.
     """
