@@ -31,4 +31,8 @@ class BookingTally:
     def note_rejected(self, booking: Book, rejection: BookingRejected) -> None:
         """Count one that was refused, unless its key was taken: with that, a customer may have begun."""
         if not isinstance(rejection, KeyConflict) and isinstance(booking.instance, str):
-            self._rejected[booking.instance] = self._rejected.get(booking.instance, 0) + 1
+            self.note_refused(booking.instance)
+
+    def note_refused(self, instance: str) -> None:
+        """Count one of an instance's that was refused before it came to the ledger."""
+        self._rejected[instance] = self._rejected.get(instance, 0) + 1

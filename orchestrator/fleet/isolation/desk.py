@@ -69,7 +69,12 @@ class Desk:
             raise ChannelBroken(f"{ask.what} is not as it should be: {error}") from error
         match message:
             case Book():
-                return self._book(message)
+                try:
+                    return self._book(message)
+                except BookingRejected:
+                    # Its own, whomever it names: what it says of others tells nothing of them.
+                    self._around.tally.note_refused(self._record.id)
+                    raise
             case FindBooking():
                 self._check_book(message.book)
                 self._check_key(message.key)

@@ -31,6 +31,8 @@ async def test_it_books_for_itself_and_for_nobody_else(tmp_path: Path) -> None:
             fault = await fleet.attempt(liar, what, target)
             assert fault[0] == "BookingRejected", fault
             assert words in fault[1]
+        tally = fleet.around.tally
+        assert [tally.rejected(each) for each in ("rogue-001", "rogue-002", "api_services-001")] == [4, 0, 0]
         for what, target in (("other_meter", "api_services-001"), ("meters", ""), ("meters", "rogue-0011/")):
             fault = await fleet.attempt(liar, what, target)
             assert "is not one of rogue-001's" in fault[1], fault
