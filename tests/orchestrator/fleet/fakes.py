@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from time import monotonic
@@ -16,10 +17,15 @@ import msgspec
 from actors import Actor, ActorRef, ActorSystem, Backoff, Refusal, RestartPolicy, Supervisor
 from config.auto_scaling import SetBy
 from config.fleet import Fleet, StreamPlan, plan_patch
+from config.recovery import Recovery
 from orchestrator.events import EventBus
 from orchestrator.fleet.checkpoints import Checkpoints
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.deployment_manager import DeploymentManager
+from orchestrator.fleet.failover.failover import Failover, FillPool, Means
+from orchestrator.fleet.failover.pool import Pool
+from orchestrator.fleet.failover.standby import Provisions, Standby
+from orchestrator.fleet.failover.trips import Trips
 from orchestrator.fleet.instance import Surroundings
 from orchestrator.fleet.neighbours import Directory
 from orchestrator.fleet.paper_worlds import PaperWorlds
@@ -216,6 +222,8 @@ class FleetUnderTest:
         self.system: ActorSystem
         self.manager: ActorRef[Any]
         self.instances: ActorRef[Any]
+        self.pool: Pool
+        self.failover: ActorRef[Any] | None
 
     async def keep_count(self, stream: str, count: int, by: SetBy = "hand") -> None:
         if self.refuses_counts is not None:
@@ -254,26 +262,31 @@ class FleetUnderTest:
         )
 
     @asynccontextmanager
-    async def running(self, *, max_restarts: int = 3, cooldown_s: float = 60.0) -> AsyncIterator[None]:
+    async def running(
+        self, *, max_restarts: int = 3, cooldown_s: float = 60.0, standbys: int = 0
+    ) -> AsyncIterator[None]:
         for name in ("instances", "checkpoints"):
             (self.directory / name).mkdir(exist_ok=True)
         streams = catalog()
         policy = RestartPolicy(
             max_restarts=max_restarts,
             backoff=Backoff(jitter=False),
-            when_exhausted="delay",
+            when_exhausted="failover" if standbys else "delay",
             cooldown_s=cooldown_s,
             per_child=True,
         )
+        rules = Recovery(max_retries=max_restarts, retry_delay=cooldown_s, backup_instances=standbys)
+        self.pool, self.failover = Pool(standbys), None
         async with ActorSystem("fleet under test") as self.system:
             self.system.events.subscribe(Chronicle(self.bus))
-            instances = await self.system.spawn(lambda: Supervisor(policy=policy, ordered=False), "instances")
+            # What a test of the fleet books, nobody takes: its streams book nothing.
+            nobody = await self.system.spawn(Supervisor, "ledger")
             around = Surroundings(
                 instances=self.directory / "instances",
                 checkpoints=Checkpoints(self.directory / "checkpoints"),
                 host="127.0.0.1",
                 book="paper",
-                ledger=instances,
+                ledger=nobody,
                 events=self.bus,
                 http=lambda: None,  # type: ignore[arg-type, return-value]
                 secret=lambda name: None,
@@ -284,7 +297,15 @@ class FleetUnderTest:
             servers = await self.system.spawn(lambda: Supervisor(ordered=False), "far_sides")
             self.worlds = PaperWorlds(servers, self.directory / "sandbox", 7800, self._ground)
             roster, rollouts = Roster(around.instances), Rollouts(self.directory / "rollouts")
-            self.instances = instances
+            if standbys:
+                lenient = RestartPolicy(backoff=Backoff(jitter=False), when_exhausted="delay", per_child=True)
+                spares = await self.system.spawn(lambda: Supervisor(policy=lenient), "standbys")
+                make = partial(Standby, Provisions(around, roster, streams, self.worlds))
+                means = Means(rules, roster, self.pool, Trips(60.0), lambda: instances, spares, make, self.bus)
+                self.failover = await self.system.spawn(lambda: Failover(means), "failover")
+            instances = self.instances = await self.system.spawn(
+                lambda: Supervisor(policy=policy, failover=self.failover, ordered=False), "instances"
+            )
             self.manager = await self.system.spawn(
                 lambda: DeploymentManager(
                     streams,
@@ -298,8 +319,11 @@ class FleetUnderTest:
                     rollouts,
                     self.worlds,
                     self.keep_settings,
+                    self.pool,
                 ),
                 "deployment_manager",
             )
             directory.manager = self.manager
+            if self.failover is not None:
+                self.failover.tell(FillPool())
             yield
