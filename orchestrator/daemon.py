@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import gc
 import os
 import resource
 import signal
@@ -25,6 +24,7 @@ from config.fleet import multipliers_of
 from config.secrets import EnvFile, read_env
 from config.sections import Settings
 from orchestrator.access.methods.system import DaemonState
+from orchestrator.collector import LargeRollouts, settle
 from orchestrator.events import EventBus
 from orchestrator.fleet.chronicle import Chronicle
 from orchestrator.fleet.messages import Reconcile
@@ -197,15 +197,14 @@ class _Process:
 
     async def _run_tree(self, system: ActorSystem, work: Work | None) -> int:
         try:
+            LargeRollouts(self._events)
             with asking_for_time(self._notifier, asyncio.get_running_loop().call_later):
                 tree = await grow(system, self._surroundings())
         except StartFailed as error:
             raise DaemonFailed(str(error)) from error
         self._fleet = tree.fleet
         self._state = "running"
-        # What stands now stands for good: the collector need not walk through it again and again.
-        gc.collect()
-        gc.freeze()
+        settle()
         self._notifier.ready("running")
         self._events.publish(
             "daemon.running", mode=self._settings.fleet.mode, after_s=round(monotonic() - self._began, 3)
