@@ -29,6 +29,7 @@ from actors import (
     Request,
     SignOfLife,
     StartChild,
+    Timer,
     on,
 )
 from config.recovery import Recovery
@@ -46,6 +47,7 @@ LEAST_COOLDOWN_S: Final = 1.0
 _LIFE_S: Final = 0.25
 """A standby that does not answer within this is passed over for the next."""
 
+_LEAST_WAIT_S: Final = 0.01
 _PREPARE_S: Final = 5.0
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
@@ -95,14 +97,11 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
     def __init__(self, means: Means) -> None:
         self._means = means
         self._pool = means.pool
+        self._timer: Timer | None = None
 
     async def on_start(self) -> None:
         """Go on where a former life of it ended."""
         self._pool.take_up()
-        now = self.context.now()
-        for seat in self._pool:
-            if seat.state == "cooling":
-                self.context.schedule(max(0.0, seat.until_s - now), FillPool())
         if self._pool.opened:
             self.context.ref.tell(FillPool())
 
@@ -197,6 +196,17 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
         """Start the standbys whose time has come, beside other messages."""
         if seats := self._pool.start(self.context.now()):
             self.context.start_task(self._start_all, seats, name="fill")
+        self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        """Have the pool filled again when the next cool-down ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at_s = self._pool.next_start_s()
+        if at_s is not None:
+            # A timer may fire a little early, and must not for ever.
+            self._timer = self.context.schedule(max(_LEAST_WAIT_S, at_s - self.context.now()), FillPool())
 
     async def _start_all(self, seats: list[Seat]) -> None:
         for seat in seats:
@@ -224,7 +234,7 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
 
     def _cool(self, seat: Seat, delay_s: float, reason: str, carried: str = "") -> None:
         self._pool.cool(seat, self.context.now() + delay_s, reason, carried)
-        self.context.schedule(delay_s, FillPool())
+        self._wait_for_next()
 
     @on(ListStandbys)
     def list_standbys(self, _: ListStandbys) -> StandbyList:

@@ -106,6 +106,10 @@ class Pool:
             seat.state = "starting"
         return begun
 
+    def next_start_s(self) -> float | None:
+        """Return when the next cool-down ends; None where nobody cools down."""
+        return min((seat.until_s for seat in self if seat.state == "cooling"), default=None)
+
     def take_up(self) -> None:
         """Go on after the end of who filled it: what was half done then is begun anew."""
         for seat in self:
