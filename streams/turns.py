@@ -93,6 +93,7 @@ class Lane:
         holders: Who holds a place, by token, and since when, the longest first.
         charged: What turns that were waited for are thought to take; seconds by token.
         queue: Instances with work that waits, by tag.
+        contended: Whether something waits, or something that waited holds a place.
         virtual: The tag of who was let in last.
         waiting: How much work waits.
         waited: How much had to.
@@ -105,6 +106,7 @@ class Lane:
         self.holders: dict[Hashable, float] = {}
         self.charged: dict[Hashable, float] = {}
         self.queue: list[tuple[float, int, Turns]] = []
+        self.contended = False
         self._entered = 0
         self.virtual = 0.0
         self.waiting = 0
@@ -139,6 +141,7 @@ class Lane:
                     self._begin(turns)
         finally:
             self._admitting = False
+        self.contended = bool(self.queue or self.charged)
         self._watch_leases()
 
     def _begin(self, turns: Turns) -> None:
@@ -193,10 +196,11 @@ class Turns:
         queued: Whether the lane knows that something waits.
     """
 
-    __slots__ = ("__weakref__", "_lane", "finish", "queued", "usual_s", "waiting", "weight")
+    __slots__ = ("__weakref__", "_holders", "_lane", "finish", "queued", "usual_s", "waiting", "weight")
 
     def __init__(self, lane: Lane, weight: float = _USUAL) -> None:
         self._lane = lane
+        self._holders = lane.holders
         self.weight = weight
         self.finish = 0.0
         self.usual_s = _FIRST_GUESS_S
@@ -214,8 +218,7 @@ class Turns:
         Args:
             token: What the place is given back by; one at a time has a place.
         """
-        lane = self._lane
-        holders = lane.holders
+        lane, holders = self._lane, self._holders
         if lane.queue or len(holders) >= lane.places:
             return False
         holders[token] = lane.clock()
@@ -230,24 +233,27 @@ class Turns:
         """
         lane = self._lane
         self.waiting[token] = begin
+        lane.contended = True
         lane.waiting += 1
-        lane.waited += 1
         if not self.queued:
             self.queued = True
             self.finish = max(lane.virtual, self.finish)  # nobody saves up while they want nothing
             lane.enter(self, self.finish)
         lane.admit()
+        if token in self.waiting:
+            lane.waited += 1
 
     def give_back(self, token: Hashable) -> None:
         """Give a place back, or wait for it no more. Does nothing where there is neither."""
         lane = self._lane
-        since_s = lane.holders.pop(token, None)
+        since_s = self._holders.pop(token, None)
+        if not lane.contended:
+            return
         if lane.charged and (charged_s := lane.charged.pop(token, None)) is not None:
             self._settle(charged_s, lane.lease_s if since_s is None else lane.clock() - since_s)
         elif since_s is None and self.waiting.pop(token, None) is not None:
             lane.waiting -= 1
-        if lane.queue:
-            lane.admit()
+        lane.admit()
 
     def let_all_in(self) -> None:
         """Begin all that waits, room or not: who closes wants it over."""

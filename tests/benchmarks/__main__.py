@@ -29,6 +29,7 @@ NAMES = (
     "ledger_years",
     "api",
     "allocator",
+    "priority",
     "redirect",
     "crawl",
     "arbitrage",

@@ -83,16 +83,16 @@ async def _server(directory: Path) -> AsyncIterator[Serving]:
             await process.wait()
 
 
-async def load_of(port: int, key: str, seconds: int) -> Round:
+async def load_of(port: int, key: str, seconds: int, connections: int = CONNECTIONS) -> Round:
     """Call the API of an instance as fast as it answers, and return what came of it."""
     url = f"http://{HOST}:{port}{TARGET}"
     if shutil.which("wrk") is None:
         words = await _output(
-            *(sys.executable, "-m", "tests.benchmarks.api_load", url, key, str(CONNECTIONS), str(seconds))
+            *(sys.executable, "-m", "tests.benchmarks.api_load", url, key, str(connections), str(seconds))
         )
         return Round(*map(float, words.split()))
     authorization = ("-H", f"Authorization: Bearer {key}")
-    report = await _output("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *authorization, url)
+    report = await _output("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *authorization, url)
     if "Non-2xx" in report or "Socket errors" in report:
         raise RuntimeError(f"not every call was answered:\n{report}")
     per_s = re.search(r"Requests/sec:\s+([\d.]+)", report)

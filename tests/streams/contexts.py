@@ -18,6 +18,7 @@ from streams.commons import Commons
 from streams.far_sides import FarSides
 from streams.neighbours import Neighbour, Neighbours
 from streams.stream import Limits, StreamContext
+from streams.turns import Share
 
 
 class NoNeighbours(Neighbours):
@@ -60,6 +61,7 @@ def context_for(
     secret: Callable[[str], str | None] = lambda _: None,
     far_sides: FarSides | None = None,
     neighbours: Neighbours | None = None,
+    share: Share | None = None,
 ) -> StreamContext[Any]:
     """Return a context; the directory is made."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,4 +84,5 @@ def context_for(
         commons=commons,
         far_sides=far_sides if far_sides is not None else FarSides(),
         neighbours=neighbours if neighbours is not None else NoNeighbours(),
+        share=share,
     )
