@@ -114,7 +114,7 @@ async def measure() -> list[Figure]:
             taken,
             "ns",
             {"two empty calls": nothing},
-            "≤ 300, on a machine that is not busy otherwise",
+            "≤ 6 × two empty calls",
         )
     )
     return figures
