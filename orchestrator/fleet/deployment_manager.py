@@ -13,7 +13,7 @@ from config.auto_scaling import SetBy
 from config.fleet import Fleet, Isolation, StreamPlan
 from orchestrator.events import EventBus
 from orchestrator.fleet import messages
-from orchestrator.fleet.failover.pool import Pool
+from orchestrator.fleet.failover.pool import Pool, Seat
 from orchestrator.fleet.failover.view import page_of
 from orchestrator.fleet.failover.view import view_of as standby_view_of
 from orchestrator.fleet.inspection import row_of, state_now, view_of
@@ -272,7 +272,7 @@ class DeploymentManager(
     @on(messages.Command)
     def command(self, message: messages.Command) -> asyncio.Future[InstanceView]:
         """Stop, start, restart, pause or resume an instance."""
-        if self._standbys.get(message.id) is not None:
+        if self._standby(message.id) is not None:
             raise NotNow(f"{message.id} is a standby: it has no work; recovery_config.json says how many there are")
         self._roster.active(message.id)
         return self.context.answer_later(self._run_command, message)
@@ -298,7 +298,7 @@ class DeploymentManager(
         if not self._fleet().chaos:
             raise NotNow('chaos is off; set "chaos": true in fleet_config.json first')
         try:
-            standby = self._standbys.get(message.id)
+            standby = self._standby(message.id)
             ref = standby.ref if standby is not None else self._ref(message.id)
             if ref is None:
                 raise NotNow(f"{message.id} is not running")
@@ -361,7 +361,7 @@ class DeploymentManager(
         return self.context.answer_later(self._view, message.id)
 
     async def _view(self, instance: str) -> InstanceView:
-        if (standby := self._standbys.get(instance)) is not None:
+        if (standby := self._standby(instance)) is not None:
             return await standby_view_of(standby, self._around.host)
         return await view_of(self._roster.active(instance), *self._known(instance), self._around)
 
@@ -408,6 +408,10 @@ class DeploymentManager(
         if ref is None:
             raise NotNow(f"{instance} is not running")
         return ref
+
+    def _standby(self, name: str) -> Seat | None:
+        # A stream may be called `standby`, too: its instances are what is meant then.
+        return None if name in self._roster.records else self._standbys.get(name)
 
     async def _prepare(self, stream: str) -> None:
         """Have everything there that an instance of a stream needs before it starts."""

@@ -131,7 +131,7 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
             self._leave(record, "no standby is free" if len(self._pool) else "there are no standbys")
             return
         seat, prepared = found
-        self._means.trips.note(instance, self.context.now())
+        self._means.trips.note(instance, self.context.now(), self.context.now())
         try:
             await self._means.instances().ask(EndCooldown(instance), _START_S)
         except ActorError as error:
@@ -182,8 +182,8 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
 
     def _leave(self, record: Record, reason: str) -> None:
         """Leave an instance to its cool-down, at whose end the supervisor gives it a fresh budget."""
-        delay_s = self._means.rules.retry_delay
-        self._means.trips.note(record.id, self.context.now() + delay_s)
+        delay_s, now_s = self._means.rules.retry_delay, self.context.now()
+        self._means.trips.note(record.id, now_s + delay_s, now_s)
         self._tell("instance.failover_refused", record, reason=reason, cools_down_s=delay_s)
 
     def _tell(self, event: str, record: Record, **fields: Any) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_FEW: Final = 64
+
 
 class Trips:
     """Remembers since when each instance whose budget was exhausted has had a fresh one.
@@ -17,14 +21,21 @@ class Trips:
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
         self._fresh_since_s: dict[str, float] = {}
+        self._swept_at = _FEW
 
     def is_again(self, instance: str, now_s: float) -> bool:
         """Return whether an instance has exhausted its budget right after it had a fresh one."""
         since_s = self._fresh_since_s.get(instance)
         return since_s is not None and now_s <= since_s + self._window_s
 
-    def note(self, instance: str, fresh_s: float) -> None:
-        """Note that an instance gets, or will get, a fresh budget."""
-        for other in [each for each, since_s in self._fresh_since_s.items() if fresh_s > since_s + 2 * self._window_s]:
-            del self._fresh_since_s[other]
+    def __len__(self) -> int:
+        return len(self._fresh_since_s)
+
+    def note(self, instance: str, fresh_s: float, now_s: float) -> None:
+        """Note that an instance gets a fresh budget, now or at the end of its cool-down."""
         self._fresh_since_s[instance] = fresh_s
+        if len(self) > self._swept_at:  # now and then, for ten thousand may fail at once
+            self._fresh_since_s = {
+                each: at_s for each, at_s in self._fresh_since_s.items() if self.is_again(each, now_s)
+            }
+            self._swept_at = 2 * len(self) + _FEW

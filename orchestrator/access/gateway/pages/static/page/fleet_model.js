@@ -27,7 +27,6 @@ const BECOMES = {
 export class FleetModel {
   rows = []; // in the order of their ports
   loaded = false;
-  standbys = 0; // that wait to take over; they are no part of the fleet
   #byId = new Map();
   #watchers = [];
   #told = new Map(); // what events said while a list was read, which may be older
@@ -52,13 +51,9 @@ export class FleetModel {
 
   /** Take a look at the fleet: where it counts otherwise than this model, the list is read again. */
   see({ by_state }) {
-    const standbys = by_state.standby ?? 0;
-    if (standbys !== this.standbys) {
-      this.standbys = standbys;
-      this.#tell();
-    }
     if (!this.loaded) return;
     const own = this.countStates(this.rows);
+    // Standbys are counted there, but are no part of the fleet.
     if (STATES.some((state) => state !== "standby" && (by_state[state] ?? 0) !== own[state])) this.#unsure();
   }
 

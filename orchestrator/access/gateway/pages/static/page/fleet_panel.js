@@ -91,8 +91,7 @@ export class FleetPanel {
     this.#drawStreams(rows);
     this.#countChips(this.#model.countStates(ofStream));
     const isFiltered = Boolean(this.#stream || this.#text || this.#states.size);
-    const { standbys } = this.#model;
-    const all = plural(rows.length, "instance") + (standbys ? `, ${plural(standbys, "standby")} ready` : "");
+    const all = plural(rows.length, "instance");
     show(part("fleet-count"), isFiltered ? `${count(this.#shown.length)} of ${all}` : all);
     part("fleet-clear").hidden = !isFiltered;
     if (loaded) part("fleet").removeAttribute("aria-busy");

@@ -46,7 +46,9 @@ export class HealthPanel {
     chart("services", meter(services.total ? services.up / services.total : 0, "good"));
     chart("instances", meter(instances.total ? instances.active / instances.total : 0, "good"));
     const asleep = instances.total - instances.active;
-    figure("instances", count(instances.active), `of ${count(instances.total)} ready`, asleep > 0 && "warn");
+    const { standby } = instances.by_state;
+    const spare = standby ? `, ${count(standby)} on standby` : "";
+    figure("instances", count(instances.active), `of ${count(instances.total)} ready${spare}`, asleep > 0 && "warn");
     document.title = `${instances.active}/${instances.total} ready - automate`;
   }
 
