@@ -223,7 +223,9 @@ class Conductor:
         decision, self._decision = self._decision, None
         self._asked.clear()
         if decision == "promote":
-            self._tell("promoted", reason=f"by hand; last said of it: {self._rollout.reason or 'nothing yet'}")
+            said = self._rollout.reason or "nothing yet"
+            self._stage.rollouts.show(self._rollout.with_change(reason=f"promoted by hand; last said of it: {said}"))
+            self._tell("promoted", reason=f"by hand; last said of it: {said}")
             return True
         await self._turn_back("by hand", ends_as="aborted")
         self._heeded.set()

@@ -9,6 +9,7 @@ from typing import Any
 from config.fleet import Isolation
 from orchestrator.fleet.messages import NotAsAsked, NotFound, NotNow
 from orchestrator.fleet.planner import refuse_too_many
+from orchestrator.fleet.record import Record
 from orchestrator.fleet.rolling.batches import batches_to_add, batches_to_change
 from orchestrator.fleet.rolling.changes import Planner, settings_after
 from orchestrator.fleet.rolling.conductor import Conductor, Decision, Stage
@@ -59,7 +60,10 @@ class RolloutDesk:
         """
         self._refuse_second(stream)
         kind = await self._planner.kind(stream)
-        records = sorted(self._stage.roster.of_stream(stream), key=lambda record: record.number)
+        # Those that work come first: of the others, nothing could be learned.
+        records = sorted(
+            self._stage.roster.of_stream(stream), key=lambda record: (not self._works(record), record.number)
+        )
         if not records:
             raise NotNow(f"there are no instances of {stream}; `automate fleet deploy` adds some")
         former = {record.id: record.settings for record in records}
@@ -102,6 +106,10 @@ class RolloutDesk:
         if known.ended_at is not None:
             raise NotNow(f"{rollout} is {known.state} already")
         raise NotNow(f"{rollout} goes all at once; there is nothing to {decision}")
+
+    def _works(self, record: Record) -> bool:
+        ref = self._stage.operations.ref(record.id)
+        return record.desired == "running" and ref is not None and ref.vitals().condition == "running"
 
     def _refuse_second(self, stream: str) -> None:
         for file in self._stage.rollouts.unfinished():

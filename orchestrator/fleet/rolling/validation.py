@@ -26,7 +26,7 @@ Outcome: TypeAlias = Literal["watching", "good", "worse", "no_data", "undecided"
 nor worse so far."""
 
 _LOG_SHOWN: Final = 30.0
-"""A wager beyond e to this is shown as that: nobody reads more digits."""
+"""A wager beyond e to this, or below e to minus this, is shown as that: nobody reads more digits."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -179,4 +179,4 @@ def _rounded(sample: Sample) -> float | None:
 
 
 def _stake(log_stake: float) -> float:
-    return float(f"{exp(min(log_stake, _LOG_SHOWN)):.3g}")
+    return float(f"{exp(max(-_LOG_SHOWN, min(log_stake, _LOG_SHOWN))):.3g}")

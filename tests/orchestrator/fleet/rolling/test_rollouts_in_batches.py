@@ -113,7 +113,8 @@ async def test_a_canary_without_data_pauses_and_goes_on_when_it_is_promoted(tmp_
                 await fleet.manager.ask(refused, 5)
         promoted = await fleet.manager.ask(DecideRollout(rollout, "promote"), 5)
         assert (promoted.stage, promoted.state) == (2, "running")
-        await fleet.until("rollout.completed", rollout=rollout)
+        done = await fleet.until("rollout.completed", rollout=rollout)
+        assert done["reason"].startswith("promoted by hand; last said of it: no data")
         assert settings(fleet, "idle") == [True] * 6
         with pytest.raises(NotNow, match="completed already"):
             await fleet.manager.ask(DecideRollout(rollout, "abort"), 5)
@@ -184,20 +185,23 @@ async def test_a_deployment_comes_in_batches_and_goes_again_where_one_is_worse(t
 
 async def test_what_a_person_stops_or_scales_away_meanwhile_stays_so(tmp_path: Path) -> None:
     async with running(tmp_path) as fleet:
-        await fleet.manager.ask(Command("worker-003", "stop"), 5)
-        await fleet.manager.ask(Command("worker-004", "pause"), 5)
+        await fleet.manager.ask(Command("worker-001", "stop"), 5)
+        await fleet.manager.ask(Command("worker-002", "pause"), 5)
         rollout = await configure(fleet, AS_GOOD)
         await fleet.until("rollout.validating", rollout=rollout)
+        # It is tried on those that work.
+        assert settings(fleet, "took_s") == [0.01, 0.01, 0.011, 0.011, 0.01, 0.01]
         await fleet.manager.ask(Scale("worker", 5), 5)
         await fleet.until("rollout.completed", rollout=rollout)
         states = {row.id: row.state for row in (await fleet.manager.ask(ListInstances(), 5)).items}
         assert states == {
-            "worker-001": "ready",
-            "worker-002": "ready",
-            "worker-003": "stopped",
-            "worker-004": "paused",
+            "worker-001": "stopped",
+            "worker-002": "paused",
+            "worker-003": "ready",
+            "worker-004": "ready",
             "worker-005": "ready",
         }
+        assert settings(fleet, "took_s") == [0.011] * 5
 
 
 @pytest.mark.parametrize("change", [AS_GOOD, {"fails_every": 3}, {"idle": True}])
