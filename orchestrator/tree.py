@@ -295,7 +295,7 @@ async def grow(system: ActorSystem, daemon: Daemon) -> Tree:
                 settings=lambda: daemon.settings().fleet.health,
                 fleet=fleet,
                 instances=instances,
-                services=services.refs,
+                services=lambda: services.refs() | pool.refs(),
                 events=events,
                 watch=watch,
                 history=history,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -80,7 +80,7 @@ class HealthMonitor(Actor[ReadHealth]):
         settings: Reads how to watch, as it is in force.
         fleet: The deployment manager.
         instances: The supervisor of the instances.
-        services: Reads the references of all services by name.
+        services: Reads the references of all services, and of standbys, by name.
         events: Where to tell, and where to hear of failures.
         watch: What is known; the same for every life of the monitor, as are the next two.
         history: What is kept across restarts.
@@ -212,6 +212,7 @@ class HealthMonitor(Actor[ReadHealth]):
         return ref
 
     async def _watch_services(self) -> None:
+        served: Set[str] = frozenset()
         while True:
             began_s, settings = self.context.now(), self._settings()
             asked = {name: Question(ref, SignOfLife(), settings.timeout_s) for name, ref in self._services().items()}
@@ -221,6 +222,9 @@ class HealthMonitor(Actor[ReadHealth]):
                 if isinstance(failure, Exception):
                     probe = Probe("unanswered", str(failure))
                 self._note(Subject("service", name), probe, settings)
+            for name in served - asked.keys():
+                self._dismiss(Subject("service", name), "gone")  # a standby that has taken over
+            served = asked.keys()
             await asyncio.sleep(max(0.0, began_s + settings.interval_s - self.context.now()))
 
     # -- remembering and telling ----------------------------------------------------------------------------

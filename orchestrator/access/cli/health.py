@@ -57,6 +57,7 @@ def health(target: Target, name: str | None, everything: bool, check: bool, as_j
             page = client.call("health.report", {**ask, "history": 0, "cursor": cursor})
             report["items"] += page["items"]
             cursor = page["next_cursor"]
+        standbys = client.call("fleet.standbys")
     report["next_cursor"] = None
     if name is not None:
         _keep_only(report, name)
@@ -64,6 +65,11 @@ def health(target: Target, name: str | None, everything: bool, check: bool, as_j
         print_json(report)
     else:
         _show(report, name, everything=everything)
+        if name is None and standbys["ready"] < standbys["wanted"]:
+            say(
+                f"{standbys['ready']} of {standbys['wanted']} standbys are ready to take over;"
+                " `automate fleet standbys` says why"
+            )
     return FAILED if check and report["open_incidents"] else 0
 
 

@@ -69,6 +69,12 @@ class Pool:
         """Return how many standbys wait for work."""
         return sum(seat.is_ready for seat in self)
 
+    def refs(self) -> dict[str, ActorRef[Any]]:
+        """Return the standbys that wait for work, or should, by their place in the tree."""
+        return {
+            seat.ref.path.removeprefix("/"): seat.ref for seat in self if seat.state == "ready" and seat.ref is not None
+        }
+
     def is_full(self) -> bool:
         """Whether all do."""
         return self.ready() == len(self)

@@ -61,7 +61,11 @@ class Watched:
                     settings=lambda: self.settings,
                     fleet=self.fleet.manager,
                     instances=self.fleet.instances,
-                    services=lambda: {"sleeper": self.service, "instances": self.fleet.instances},
+                    services=lambda: {
+                        "sleeper": self.service,
+                        "instances": self.fleet.instances,
+                        **self.fleet.pool.refs(),
+                    },
                     events=self.fleet.bus,
                     watch=self.watch,
                     history=history,
@@ -132,6 +136,25 @@ async def test_a_frozen_service_is_seen(tmp_path: Path) -> None:
         assert [row.state for row in (await watched.report()).services] == ["down", "up"]
         await watched.fleet.until("health.recovered", service="sleeper")
         assert len(watched.told()) == 2
+
+
+async def test_standbys_are_looked_at_until_they_take_over(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, stall=1)
+    async with watched.running(max_restarts=0, cooldown_s=600, standbys=2):
+        await asyncio.sleep(EVERY_S - 2)
+        await watched.fleet.manager.ask(Disturb("standby-002", "freeze"), 5)
+        alert = await watched.fleet.until("health.alert")
+        assert (alert["service"], alert["symptom"]) == ("standbys/standby-002", "unanswered")
+        await watched.fleet.until("health.recovered", service="standbys/standby-002")
+
+        # One that takes over is no standby any more, and nobody misses it.
+        await watched.fleet.manager.ask(Disturb("stall-001", "crash"), 5)
+        assert (await watched.fleet.until("instance.failover"))["standby"] == "standby-001"
+        await asyncio.sleep(2 * EVERY_S)
+        report = await watched.report()
+        assert {row.name for row in report.services} == {"sleeper", "instances", "standbys/standby-002"}
+        assert (report.open_incidents, report.ill) == (0, 0)
+        assert report.well == 4  # those three, and the instance
 
 
 async def test_one_that_says_it_is_not_ready_is_told_of_once_and_never_restarted(tmp_path: Path) -> None:
