@@ -235,6 +235,8 @@ class HttpConnection(HttpToolsProtocol):
                 self._deaf = True
                 self.transport.abort()
             return
+        if isinstance(cycle, HttpCycle) and cycle.began_s:
+            cycle.began_s = perf_counter()  # how slowly a request comes is its peer's affair
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -43,6 +43,9 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     if path == "/slow":
         await asyncio.sleep(0.05)
+    if path == "/reads":
+        while (await receive()).get("more_body"):
+            pass
     if path == "/fails":
         raise RuntimeError("on purpose")
     status = {"/broken": 503, "/healthz": 503, "/missing": 404}.get(path, 200)
@@ -96,6 +99,18 @@ async def test_while_it_is_paused_nothing_counts() -> None:
         host.pause()
         await _get(host, "/", "/")
         assert traffic.requests == 0
+
+
+async def test_how_slowly_a_request_comes_does_not_count() -> None:
+    async with _hosted() as (host, traffic):
+        reader, writer = await asyncio.open_connection("127.0.0.1", host.port)
+        writer.write(b"POST /reads HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1")
+        await asyncio.sleep(0.2)
+        writer.write(b"2")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        assert max(traffic.counts().durations) < bucket_of(0.2)
 
 
 async def test_a_request_that_its_peer_gave_up_counts_as_one_that_took_as_long() -> None:
