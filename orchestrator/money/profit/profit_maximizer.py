@@ -184,11 +184,12 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
             return
         self._periods.append(period)
         self._sequence, self._period = period.sequence, period.id + 1
-        self._waited = self._tenure.begin(self.context.now())
+        self._waited = self._tenure.waited
         settled = self._outcomes.settle(period)
         await self._learn(period)
         decision, plan = await self._reckon(rows, "schedule", applied=True)
         self._tenure.put_in_force(plan.shares, self.context.now())
+        self._tenure.begin(self.context.now())
         self._outcomes.follow(decision)
         for each in settled:
             if each.outcome is not None and each.outcome.complete:
@@ -256,7 +257,8 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
     # -- deciding -------------------------------------------------------------------------------------------
 
     async def _reckon(self, rows: list[Seen], by: By, *, applied: bool) -> tuple[Decision, Plan]:
-        settings, asset, learner, base = self._settings(), self._asset(), self._learner, self._tenure.base
+        settings, asset, learner = self._settings(), self._asset(), self._learner
+        base = self._tenure.in_force if by == "schedule" else self._tenure.base
         members = [Member(row.id, row.stream, base.get(row.id)) for row in rows if row.works]
         if not self._taught:
             learner = Learner(ModelSettings(), self._multipliers(), _USUAL)

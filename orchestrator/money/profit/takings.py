@@ -22,7 +22,7 @@ from streams.transfers import INTERNAL
 
 _LAST: Final = "SELECT coalesce(max(sequence), 0) FROM transactions"
 
-# A step of another transaction, and a correction of one, belong to when that one occurred.
+# A step of another transaction, and a correction of one, belong to when that one occurred; so does a step of a step.
 _TAKEN: Final = f"""
     SELECT stream, instance, asset, {{age}} AS age, sum(units / {PART}), sum(units % {PART})
     FROM transactions AS entry
@@ -31,13 +31,15 @@ _TAKEN: Final = f"""
     CROSS JOIN origins ON origins.id = entry.origin
     LEFT JOIN steps ON steps.sequence = entry.sequence
     LEFT JOIN transactions AS target ON target.sequence = steps.target
+    LEFT JOIN steps AS former ON former.sequence = steps.target
+    LEFT JOIN transactions AS first ON first.sequence = former.target
     LEFT JOIN transactions AS corrected ON corrected.id = entry.corrects
     WHERE entry.sequence > ? AND entry.sequence <= ? AND book = ? AND entry.state = '{POSTED}'
     AND accounts.kind IN ('income', 'cost')
     AND name NOT GLOB 'income:{INTERNAL}:*' AND name NOT GLOB 'cost:{INTERNAL}:*'
     GROUP BY 1, 2, 3, 4
 """  # noqa: S608  made of constants
-_OCCURRED: Final = "coalesce(target.occurred_at, corrected.occurred_at, entry.occurred_at)"
+_OCCURRED: Final = "coalesce(first.occurred_at, target.occurred_at, corrected.occurred_at, entry.occurred_at)"
 
 
 class Taking(msgspec.Struct, frozen=True, gc=False):

@@ -15,7 +15,7 @@ class Tenure:
 
     Attributes:
         in_force: By instance, 1 for an equal one. Who is not named has an equal one.
-        base: Those that were in force when the period began.
+        base: Those with which the period began; shares keep within a step of them until it is over.
     """
 
     def __init__(self, shares: Shares) -> None:
@@ -27,16 +27,20 @@ class Tenure:
         self._noted_s = 0.0
         self._waited = 0
 
-    def begin(self, now_s: float) -> int:
-        """Begin a period; return how often work had to wait for its turn in the one before.
+    def begin(self, now_s: float) -> None:
+        """Begin a period, with the shares that are in force.
 
         Args:
             now_s: The time, monotonic.
         """
-        self.base = dict(self.in_force)
+        self.base = self.in_force
         self._held, self._total_s, self._noted_s = {}, 0.0, now_s
-        former, self._waited = self._waited, self._shares.requests.waited + self._shares.errands.waited
-        return self._waited - former
+        self._waited = self._waited_so_far()
+
+    @property
+    def waited(self) -> int:
+        """How often work had to wait for its turn since the period began."""
+        return self._waited_so_far() - self._waited
 
     def put_in_force(self, shares: Mapping[str, float], now_s: float) -> None:
         """Have shares take effect."""
@@ -55,6 +59,9 @@ class Tenure:
         """Set how many places there are to share."""
         self._shares.requests.places = requests
         self._shares.errands.places = errands
+
+    def _waited_so_far(self) -> int:
+        return self._shares.requests.waited + self._shares.errands.waited
 
     def _note(self, now_s: float) -> None:
         lasted_s, self._noted_s = now_s - self._noted_s, now_s
