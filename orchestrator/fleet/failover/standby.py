@@ -122,6 +122,10 @@ class Standby(Actor[Prepare | Examine | Crash | Freeze]):
             age_s = await asyncio.to_thread(_age_of, around.checkpoints, record.id)
         except OSError as error:
             raise CannotBeCarried(f"its checkpoint cannot be read: {error}") from error
+        try:
+            await asyncio.to_thread(_try_port, around.host, record.port)
+        except OSError as error:
+            raise CannotBeCarried(f"port {record.port} cannot be had: {error.strerror or error}") from error
         return Prepared(age_s)
 
     @on(Examine)
@@ -153,9 +157,16 @@ def _try_out(around: Surroundings) -> None:
         file.write(b"standby")
         file.flush()
     os.scandir(around.checkpoints.directory).close()
-    family = socket.AF_INET6 if ":" in around.host else socket.AF_INET
+    _try_port(around.host, 0)
+
+
+def _try_port(host: str, port: int) -> None:
+    """Take a port as an instance would, and leave it; raises `OSError`. Blocks."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((around.host, 0))
+        # Connections of the one that failed may linger there; of another program that listens it is told all the same.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def _age_of(checkpoints: Checkpoints, instance: str) -> float | None:

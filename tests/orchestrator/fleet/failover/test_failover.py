@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,18 @@ async def test_a_standby_refuses_work_that_would_fail_wherever_it_runs(
         with pytest.raises(CannotBeCarried, match=words):
             await seat.ref.ask(Prepare(msgspec.structs.replace(record, **wrong)), 5)
         assert seat.is_ready
+
+
+async def test_a_standby_refuses_a_port_that_another_program_has(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        record = Record(FIRST, "stall", 1, other.getsockname()[1], settings={"name": "a"})
+        async with fleet.running(standbys=1):
+            await settled(fleet)
+            [seat] = fleet.pool
+            assert seat.ref is not None
+            with pytest.raises(CannotBeCarried, match="Address already in use"):
+                await seat.ref.ask(Prepare(record), 5)
 
 
 async def test_work_that_no_standby_would_carry_costs_none(tmp_path: Path) -> None:
