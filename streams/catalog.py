@@ -83,6 +83,10 @@ class Catalog(Mapping[str, type[Stream[Any]]]):
             _log.debug("catalog.loaded", stream=name, source=point.value)
         return self._loaded[name]
 
+    def loaded(self, name: str) -> type[Stream[Any]] | None:
+        """Return a stream that has been asked for before; None where that would first have to be imported."""
+        return self._loaded.get(name)
+
     def __contains__(self, name: object) -> bool:
         return name in self._points
 

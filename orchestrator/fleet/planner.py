@@ -53,6 +53,9 @@ class StreamPlanner:
 
     async def kind(self, stream: str) -> type[Stream[Any]]:
         """Return a stream's class, ready to be used on the loop; raises what speaks against running it."""
+        loaded = self._catalog.loaded(stream)
+        if loaded is not None:
+            return loaded
         try:
             return await asyncio.to_thread(self._catalog.__getitem__, stream)  # the first time, it is imported
         except UnknownStream as error:
