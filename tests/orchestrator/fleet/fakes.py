@@ -280,7 +280,7 @@ class FleetUnderTest:
         async with ActorSystem("fleet under test") as self.system:
             self.system.events.subscribe(Chronicle(self.bus))
             # What a test of the fleet books, nobody takes: its streams book nothing.
-            nobody = await self.system.spawn(Supervisor, "ledger")
+            nobody = await self.system.spawn(Supervisor, "nobody")
             around = Surroundings(
                 instances=self.directory / "instances",
                 checkpoints=Checkpoints(self.directory / "checkpoints"),
