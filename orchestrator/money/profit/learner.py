@@ -106,12 +106,17 @@ class Learner:
         pool.expect(self.multiplier(stream) * self.rate())
         return pool.believe()
 
-    def newcomer(self, stream: str) -> Curve:
-        """Return what an instance of a stream is believed to earn of which nothing was seen."""
-        pool = self._pools.get(stream)
-        if pool is None or not self.is_measured(stream):
-            return Curve(self.multiplier(stream) * self.rate(), self.reference)
-        return pool.newcomer()
+    def newcomer(self, stream: str, others: Mapping[str, Belief]) -> Curve:
+        """Return what an instance of a stream is believed to earn of which nothing was seen.
+
+        Args:
+            stream: The stream.
+            others: What `believe` says of it.
+        """
+        if not others:
+            return self.prior(stream)
+        mean = math.fsum(belief.curve.ceiling for belief in others.values()) / len(others)
+        return Curve(mean, self._pools[stream].scale)
 
     def prior(self, stream: str) -> Curve:
         """Return what an instance of a stream is believed to earn by its multiplier alone."""

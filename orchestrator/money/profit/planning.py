@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -115,8 +116,14 @@ def make_plan(
         for member, belief, after, limit in zip(members, beliefs, division.shares, division.limits, strict=True)
     )
     changed = any(row.member.share is None or row.after != row.member.share for row in rows)
+    expected = [row.belief.curve.revenue(row.after) for row in rows]
+    before = [row.belief.curve.revenue(_before(row)) for row in rows]
     # What comes in other assets will not be among what comes in this one.
-    measured = [row for row in rows if learner.is_measured(row.member.stream)]
+    streams = {member.stream for member in members}
+    unmeasured = {stream for stream in streams if not learner.is_measured(stream)}
+    if unmeasured:
+        counted = [row.member.stream not in unmeasured for row in rows]
+        expected, before = list(compress(expected, counted)), list(compress(before, counted))
     verdict: Verdict = "prior" if not certain else "reallocated" if changed else "held"
     return Plan(
         verdict=verdict,
@@ -124,8 +131,8 @@ def make_plan(
         streams=tuple(_streams(rows, learner, asset)),
         movers=tuple(_movers(rows)),
         moved=math.fsum(max(row.after - _before(row), 0.0) for row in rows) / max(len(rows), 1),
-        expected=math.fsum(row.belief.curve.revenue(row.after) for row in measured),
-        expected_before=math.fsum(row.belief.curve.revenue(_before(row)) for row in measured),
+        expected=math.fsum(expected),
+        expected_before=math.fsum(before),
     )
 
 
@@ -158,7 +165,7 @@ def _beliefs(learner: Learner, members: Sequence[Member], *, certain: bool) -> l
     newcomers: dict[str, Belief] = {}
     for stream in {member.stream for member in members}:
         known[stream] = learner.believe(stream) if certain else {}
-        curve: Curve = learner.newcomer(stream) if certain else learner.prior(stream)
+        curve: Curve = learner.newcomer(stream, known[stream]) if certain else learner.prior(stream)
         newcomers[stream] = Belief(curve, curve.ceiling)
     return [known[member.stream].get(member.instance, newcomers[member.stream]) for member in members]
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -21,7 +21,7 @@ import structlog
 from actors import Actor, ActorError, ActorRef, OwnedTask, on
 from config.profit import ProfitMaximizing
 from orchestrator.events import EventBus
-from orchestrator.fleet.messages import ListInstances, NotAsAsked, NotFound
+from orchestrator.fleet.messages import NotAsAsked, NotFound
 from orchestrator.money.profit.decision import By, Decision, DecisionPage, Explanation, ProfitPlan
 from orchestrator.money.profit.history import KEPT_PERIODS, History
 from orchestrator.money.profit.learner import Learner
@@ -29,7 +29,8 @@ from orchestrator.money.profit.messages import ExplainShare, PlanProfit, ReadDec
 from orchestrator.money.profit.news import tell_decision, tell_outcome
 from orchestrator.money.profit.outcomes import Outcomes
 from orchestrator.money.profit.period import Period, gather
-from orchestrator.money.profit.planning import Member, Plan, estimate, make_plan, part_of
+from orchestrator.money.profit.planning import Plan, estimate, make_plan, part_of
+from orchestrator.money.profit.staff import Seen, budgets_of, look_at_fleet, members_of
 from orchestrator.money.profit.takings import last_sequence, read_takings
 from orchestrator.money.profit.tenure import Tenure
 from orchestrator.money.profit.wording import explain, reason_of
@@ -37,26 +38,11 @@ from orchestrator.money.reader import Reader
 from orchestrator.money.yield_model import ModelSettings
 from streams.booking import BookName, LedgerUnavailable
 
-_ASK_S: Final = 10.0
-_PAGE: Final = 1000
 _MOST: Final = 100
 _MOST_INSTANCES: Final = 1000
 _USUAL: Final = 1.0
-_AT_WORK: Final = frozenset(("ready", "starting", "restarting", "paused"))
 
 _log = structlog.get_logger("profit")
-
-
-class FleetFailed(ActorError):
-    """The deployment manager failed over a request, which is its own affair and its supervisor's."""
-
-
-class Seen(NamedTuple):
-    """An instance of the fleet: who does not work has no share."""
-
-    id: str
-    stream: str
-    works: bool
 
 
 class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShare]):
@@ -176,7 +162,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
         if not self._keeps:
             await self._take_up_history()
         try:
-            rows = await self._instances()
+            rows = await look_at_fleet(self._fleet)
             period = await self._look(rows)
         except (ActorError, LedgerUnavailable) as error:
             # What came meanwhile is counted with the next period.
@@ -204,10 +190,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
         ends = [each.ended_at for each in reversed(self._alike())][: settings.mature_periods + 1]
         takings = await self._reader.run(read_takings, self._book, self._sequence, ends)
         had = self._tenure.average(self.context.now())
-        budgets: dict[str, dict[str, float]] = {}
-        for row in rows:
-            budgets.setdefault(row.stream, {})[row.id] = had.get(row.id, 0.0)
-        streams, elsewhere = await asyncio.to_thread(gather, asset, budgets, takings.items)
+        streams, elsewhere = await asyncio.to_thread(lambda: gather(asset, budgets_of(rows, had), takings.items))
         return Period(
             id=self._period,
             book=self._book,
@@ -238,32 +221,15 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
     def _multiplied(self) -> tuple[tuple[str, float], ...]:
         return tuple(sorted(self._multipliers().items()))
 
-    async def _instances(self) -> list[Seen]:
-        """Return the instances of the fleet."""
-        found: list[Seen] = []
-        cursor: str | None = None
-        while True:
-            try:
-                page = await self._fleet.ask(ListInstances(None, None, _PAGE, cursor), _ASK_S)
-            except ActorError:
-                raise
-            except Exception as error:  # an ask passes on whatever the other side failed with
-                raise FleetFailed(f"{type(error).__name__}: {error}") from error
-            found += [Seen(row.id, row.stream, row.state in _AT_WORK) for row in page.items]
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
-
     # -- deciding -------------------------------------------------------------------------------------------
 
     async def _reckon(self, rows: list[Seen], by: By, *, applied: bool) -> tuple[Decision, Plan]:
         settings, asset, learner = self._settings(), self._asset(), self._learner
         base = self._tenure.in_force if by == "schedule" else self._tenure.base
-        members = [Member(row.id, row.stream, base.get(row.id)) for row in rows if row.works]
         if not self._taught:
             learner = Learner(ModelSettings(), self._multipliers(), _USUAL)
         optimism = ModelSettings().optimism
-        plan = await asyncio.to_thread(make_plan, learner, members, settings, optimism, asset)
+        plan = await asyncio.to_thread(lambda: make_plan(learner, members_of(rows, base), settings, optimism, asset))
         left_out = sorted({code for period in self._alike() for code in period.elsewhere})
         if applied:
             self._number += 1
@@ -328,7 +294,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
 
     async def _plan(self, message: PlanProfit) -> ProfitPlan:
         async with self._turn:
-            decision, plan = await self._reckon(await self._instances(), "hand", applied=False)
+            decision, plan = await self._reckon(await look_at_fleet(self._fleet), "hand", applied=False)
             learner = self._learner
         limit = min(message.limit, _MOST_INSTANCES)
         listed = [
@@ -348,7 +314,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
 
     async def _run(self) -> Decision:
         async with self._turn:
-            decision, plan = await self._reckon(await self._instances(), "hand", applied=True)
+            decision, plan = await self._reckon(await look_at_fleet(self._fleet), "hand", applied=True)
             self._tenure.put_in_force(plan.shares, self.context.now())
             self._outcomes.follow(decision)
             tell_decision(self._events, decision)
@@ -381,7 +347,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
 
     async def _explain(self, instance: str) -> Explanation:
         async with self._turn:
-            decision, plan = await self._reckon(await self._instances(), "hand", applied=False)
+            decision, plan = await self._reckon(await look_at_fleet(self._fleet), "hand", applied=False)
             learner = self._learner
         row = next((each for each in plan.rows if each.member.instance == instance), None)
         if row is None:

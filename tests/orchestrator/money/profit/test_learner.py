@@ -24,7 +24,7 @@ def period(number: int, streams: Mapping[str, Mapping[str, Had]], **more: object
 def test_before_anything_came_multipliers_say_what_to_expect() -> None:
     learner = Learner(SETTINGS, MULTIPLIERS, 1.0)
     assert not learner.has_evidence
-    assert learner.newcomer("poor").ceiling == 10 * learner.newcomer("rich").ceiling
+    assert learner.newcomer("poor", {}).ceiling == 10 * learner.newcomer("rich", {}).ceiling
 
 
 def test_what_came_outweighs_a_multiplier() -> None:
@@ -55,8 +55,10 @@ def test_who_earns_in_other_assets_only_is_judged_by_multiplier() -> None:
         learner.observe(period(number, streams, elsewhere={"BTC": ("poor",)}))
     assert not learner.is_measured("poor")
     assert learner.believe("poor") == {}
-    assert learner.newcomer("poor") == learner.prior("poor")
+    assert learner.newcomer("poor", {}) == learner.prior("poor")
     assert learner.is_measured("rich")
+    beliefs = learner.believe("rich")
+    assert learner.newcomer("rich", beliefs) == beliefs["r"].curve
 
 
 def test_who_is_gone_is_forgotten_and_a_rebuilt_learner_believes_the_same() -> None:
