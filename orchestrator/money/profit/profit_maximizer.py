@@ -104,6 +104,7 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
         """Take up what was learnt, and begin a period."""
         await self._reader.open()
         self._sequence = await self._reader.run(last_sequence)
+        self._outcomes = Outcomes(self._settings().mature_periods)
         await self._take_up_history()
         self._began_s = self.context.now()
         self._tenure.begin(self._began_s)
@@ -128,17 +129,20 @@ class ProfitMaximizer(Actor[PlanProfit | RunProfit | ReadDecisions | ExplainShar
         except (OSError, sqlite3.Error) as error:
             self._note_problem(error)
             return
+        if kept.last_decision:
+            # The numbers of what was decided meanwhile may be those of decisions that are kept.
+            self._outcomes = Outcomes(self._settings().mature_periods)
         self._number = max(self._number, kept.last_decision)
-        if kept.periods and not self._periods:
-            self._periods.extend(kept.periods)
+        if kept.periods:
             last = kept.periods[-1]
-            self._period = last.id + 1
-            # What came after the last period ended, up to a kill perhaps, belongs to the next one.
-            self._sequence = min(self._sequence, last.sequence)
-            if not self._tenure.in_force:
-                self._tenure.put_in_force(last.then, self.context.now())
-        self._outcomes = Outcomes(self._settings().mature_periods)
-        self._outcomes.resume(kept.open, self._periods)
+            self._period = max(self._period, last.id + 1)
+            if not self._periods:
+                self._periods.extend(kept.periods)
+                # What came after the last period ended, up to a kill perhaps, belongs to the next one.
+                self._sequence = min(self._sequence, last.sequence)
+                self._outcomes.resume(kept.open, kept.periods)
+                if not self._tenure.in_force:
+                    self._tenure.put_in_force(last.then, self.context.now())
         self._keeps, self._problem = True, None
 
     # -- periods --------------------------------------------------------------------------------------------

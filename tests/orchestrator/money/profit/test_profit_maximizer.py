@@ -89,7 +89,7 @@ class Bench:
                         events=bus,
                         history=history,
                         tenure=tenure,
-                        now=self._clock,
+                        now=lambda: self._clock(),
                     ),
                     "profit_maximizer",
                 )
@@ -102,6 +102,11 @@ class Bench:
     def now(self) -> datetime:
         """Where the last life has ended."""
         return getattr(self, "_left", NOON)
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the wall clock to another time."""
+        clock = self._clock
+        self._clock = lambda: clock() + timedelta(seconds=seconds)
 
     async def earn(self, instance: str, units: int, **more: Any) -> None:
         """Book what a customer paid now."""
@@ -303,3 +308,29 @@ async def test_what_is_not_asked_for_properly_is_refused(bench: Bench) -> None:
             await bench.plan(limit=0)
         with pytest.raises(NotAsAsked, match="cursor"):
             await bench.maximizer.ask(ReadDecisions(cursor="x"), 10)
+
+
+async def test_while_decisions_cannot_be_kept_they_are_made_all_the_same_and_it_says_so(bench: Bench) -> None:
+    bench.file.mkdir(parents=True)  # where the file should be
+    async with bench.running():
+        await bench.periods(8, rich_001=50_000)
+        assert bench.weight(RICH) > bench.weight(POOR)
+        assert "unable to open" in str((await bench.plan()).problem)
+        assert await bench.decisions() == []
+        bench.file.rmdir()
+        await bench.periods(1, rich_001=50_000)
+        assert (await bench.plan()).problem is None
+        # With it those of which something came since.
+        assert [each.id for each in await bench.decisions()] == [9, 8, 7, 6]
+
+
+@pytest.mark.parametrize("seconds", [-86_400.0, 86_400.0])
+async def test_a_step_of_the_clock_loses_no_money_and_no_decision(bench: Bench, seconds: float) -> None:
+    async with bench.running():
+        await bench.periods(4, rich_001=50_000)
+        bench.step_clock(seconds)
+        await bench.periods(6, rich_001=50_000)
+        decisions = await bench.decisions()
+        assert len(decisions) == 10
+        assert all(each.verdict == "reallocated" or each.verdict == "held" for each in decisions[:8])
+        assert bench.weight(RICH) > bench.weight(POOR)
