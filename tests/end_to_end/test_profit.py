@@ -30,10 +30,11 @@ def test_who_earns_more_gets_more_and_the_outcome_is_remembered(make_daemon: Mak
     with daemon.watch("profit.*") as watch:
         first = watch.until("profit.decided", action="prior")
         assert first["reason"].startswith("Too little evidence")
+        assert first["streams"][EARNER]["to"] < 0.45
         deadline_s = time.monotonic() + 30
         settled: dict[str, Any] | None = None
         movers: set[str] = set()
-        while shares(daemon)[EARNER] < 0.7 or settled is None:
+        while shares(daemon)[EARNER] < 0.55 or settled is None:
             assert time.monotonic() < deadline_s, shares(daemon)
             for _ in range(3):
                 assert daemon.buy(f"{EARNER}-001", key).status == 200
@@ -59,5 +60,5 @@ def test_who_earns_more_gets_more_and_the_outcome_is_remembered(make_daemon: Mak
     daemon.kill9()
     daemon.start()
     # What was learnt and decided is still known: shares go on from where they were.
-    assert shares(daemon)[EARNER] > 0.6
+    assert shares(daemon)[EARNER] > 0.5
     assert daemon.call("profit.history", {"limit": 1, "cursor": str(ran["id"] + 1)})["items"][0]["id"] == ran["id"]
