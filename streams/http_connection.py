@@ -144,9 +144,10 @@ class HttpConnection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._received_in_time()
         self._sent_in_time()
-        if self._responding() and not self.server_state.closing:
+        cycle = self._answering
+        if cycle is not None and cycle.began_s and not cycle.response_complete and not self.server_state.closing:
             # It took at least as long as its peer had patience for.
-            self._count(abandoned=True)
+            self.server_state.traffic.note(perf_counter() - cycle.began_s, failed=False)
         super().connection_lost(exc)
         if self.server_state.turns is not None:
             self.server_state.turns.give_back(self)
@@ -255,7 +256,9 @@ class HttpConnection(HttpToolsProtocol):
         """The answer is written."""
         state = self.server_state
         state.total_requests += 1
-        self._count()
+        cycle = self._answering
+        if cycle is not None and cycle.began_s:
+            state.traffic.note(perf_counter() - cycle.began_s, cycle.status >= SERVER_ERROR)
         if state.turns is not None:
             state.turns.give_back(self)
         if self.transport.is_closing():
@@ -267,13 +270,6 @@ class HttpConnection(HttpToolsProtocol):
             # Where the next request is on its way already, its own deadline watches it, too.
             self._idle_since_s = self.loop.time()
             self._await_next()
-
-    def _count(self, *, abandoned: bool = False) -> None:
-        cycle = self._answering
-        if cycle is not None and cycle.began_s:
-            failed = cycle.status >= SERVER_ERROR and not abandoned
-            self.server_state.traffic.note(perf_counter() - cycle.began_s, failed=failed)
-            cycle.began_s = 0.0
 
     def timeout_keep_alive_handler(self) -> None:
         """The connection has been idle for long enough, or was not idle all the time."""

@@ -5,6 +5,7 @@ Counted while requests are answered, so each costs a fraction of a microsecond. 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,11 @@ import msgspec
 
 BUCKETS_PER_OCTAVE: Final = 4
 """A bucket of durations ends 19 % above its beginning."""
+
+_ENDS: Final = tuple(2 ** (bucket / BUCKETS_PER_OCTAVE) / 1e6 for bucket in range(161))
+"""Where each bucket ends, seconds; the last ends at 12 days."""
+
+_MOST_PENDING: Final = 256
 
 SERVER_ERROR: Final = 500
 """From this HTTP status on, the fault is the server's."""
@@ -32,34 +38,56 @@ class TrafficCounts(msgspec.Struct, frozen=True):
 
 
 class Traffic:
-    """Counts one instance's work. For the loop's thread."""
+    """Counts one instance's work. For the loop's thread.
 
-    __slots__ = ("_durations", "errors", "requests")
+    Attributes:
+        errors: Pieces of work that failed so far.
+    """
+
+    __slots__ = ("_durations", "_pending", "_sorted", "errors")
 
     def __init__(self) -> None:
-        self.requests = 0
         self.errors = 0
+        self._sorted = 0
+        self._pending: list[float] = []
         self._durations: dict[int, int] = {}
 
-    def note(self, took_s: float, *, failed: bool) -> None:
+    @property
+    def requests(self) -> int:
+        """Pieces of work so far."""
+        return self._sorted + len(self._pending)
+
+    def note(self, took_s: float, failed: bool) -> None:
         """Count a piece of work.
 
         Args:
             took_s: How long it took, seconds.
             failed: Whether it failed through the instance's own fault.
         """
-        self.requests += 1
         if failed:
             self.errors += 1
-        # As `bucket_of`, whose call would cost as much as the rest.
-        square = took_s * took_s * 1e12
-        bucket = int(square * square).bit_length()
-        durations = self._durations
-        durations[bucket] = durations.get(bucket, 0) + 1
+        pending = self._pending
+        pending.append(took_s)
+        if len(pending) >= _MOST_PENDING:
+            self._sort_in()
 
     def counts(self) -> TrafficCounts:
         """Return what was counted so far."""
-        return TrafficCounts(self.requests, self.errors, dict(self._durations))
+        self._sort_in()
+        return TrafficCounts(self._sorted, self.errors, dict(self._durations))
+
+    def _sort_in(self) -> None:
+        # Many at once: sorted, they are counted by a search for each bucket rather than one for each of them.
+        pending, durations = self._pending, self._durations
+        pending.sort()
+        start, end = 0, len(pending)
+        while start < end:
+            bucket = bucket_of(pending[start])
+            after = bisect_left(pending, _ENDS[bucket], start) if bucket < len(_ENDS) else end
+            durations[bucket] = durations.get(bucket, 0) + after - start
+            start = after
+        self._sorted += end
+        pending.clear()
 
 
 def bucket_of(took_s: float) -> int:
@@ -67,13 +95,12 @@ def bucket_of(took_s: float) -> int:
 
     Bucket b holds what took at least `2 ** ((b - 1) / 4)` microseconds and less than `2 ** (b / 4)`.
     """
-    square = took_s * took_s * 1e12
-    return int(square * square).bit_length()
+    return bisect_right(_ENDS, took_s)
 
 
 def longest_of(bucket: int) -> float:
     """Return the seconds that nothing in a bucket took."""
-    return float(2 ** (bucket / BUCKETS_PER_OCTAVE)) / 1e6
+    return _ENDS[bucket]
 
 
 def quantile_bucket(durations: Mapping[int, int], share: float) -> int | None:
