@@ -15,9 +15,9 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         max_retries: Restarts inside the window that succeed; the next failure trips the budget.
-        retry_delay: Seconds that a tripped instance cools down before it gets a fresh budget.
-        failover_enabled: Let a standby take over from an instance whose budget is tripped.
-        backup_instances: Warm standbys that are kept ready.
+        retry_delay: Seconds that a tripped instance, or the body that it left to a standby, cools down.
+        failover_enabled: Let a standby take over from an instance whose budget is tripped; without it, it cools down.
+        backup_instances: Warm standbys that are kept ready; 0 is as without failover.
         retry_window: Seconds that the sliding window of the budget spans.
     """
 

@@ -249,6 +249,32 @@ def test_open_incidents_and_alerts_that_do_not_arrive_are_problems(case: Case) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("recovery", "ready", "level"),
+    [
+        ({}, 5, "ok"),
+        ({}, 4, "note"),
+        ({}, 0, "problem"),
+        ({"backup_instances": 2}, 2, "ok"),
+        ({"failover_enabled": False}, 0, None),
+        ({"backup_instances": 0}, 0, None),
+    ],
+)
+def test_a_pool_that_is_not_full_is_told_of(
+    case: Case, recovery: dict[str, Any], ready: int, level: str | None
+) -> None:
+    (case.paths.config / "recovery_config.json").write_text(json.dumps(recovery))
+    list(configuration.configuration(case))
+    case.status = {
+        "services": {"up": 12, "total": 12},
+        "pid": 1,
+        "instances": {"by_state": {"ready": 3} | ({"standby": ready} if ready else {})},
+    }
+    told = [finding for finding in fleet.fleet(case) if finding.check == "standbys"]
+    assert [finding.level for finding in told] == ([level] if level else [])
+    assert all("automate fleet standbys" in finding.remedy for finding in told if finding.level != "ok")
+
+
 def test_a_check_that_fails_itself_is_told_of_and_keeps_no_other_from_being_made(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:

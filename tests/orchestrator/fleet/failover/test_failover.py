@@ -68,6 +68,17 @@ async def test_a_standby_carries_on_from_the_last_checkpoint_with_a_fresh_budget
         assert "instance.stopped" not in fleet.names()  # its visitors need not go
 
 
+async def test_what_was_paused_is_paused_on_the_standby_too(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running(max_restarts=0, standbys=1):
+        await settled(fleet)
+        await fleet.manager.ask(Command(FIRST, "pause"), 5)
+        await crash(fleet, FIRST)
+        await fleet.until("instance.failover")
+        assert await state(fleet, FIRST) == "paused"
+        assert (await fleet.manager.ask(Command(FIRST, "resume"), 5)).ready
+
+
 async def test_what_failed_cools_down_in_the_standbys_seat_and_fills_the_pool_again(tmp_path: Path) -> None:
     fleet = FleetUnderTest(tmp_path, stall=1)
     async with fleet.running(max_restarts=0, cooldown_s=30, standbys=2):
