@@ -74,11 +74,13 @@ class ChildGaveUp(Message, frozen=True):
         path: The child's path.
         name: The child's name.
         history: Its failures inside the window, oldest first.
+        was_running: Whether it had started before it failed last; a start that failed may well fail elsewhere, too.
     """
 
     path: str
     name: str
     history: tuple[str, ...]
+    was_running: bool = True
 
 
 SupervisorMessage: TypeAlias = (

@@ -347,7 +347,7 @@ class Supervisor(Actor[SupervisorMessage]):
             return
         child.gave_up = True
         if policy.when_exhausted == "failover":
-            self._tell_failover(ChildGaveUp(child.cell.path, child.spec.name, history))
+            self._tell_failover(ChildGaveUp(child.cell.path, child.spec.name, history, child.started_at is not None))
         if policy.when_exhausted == "stop":
             concerned = self._concerned_by(child)
             for other in concerned:

@@ -138,9 +138,13 @@ async def test_failover_tells_the_reference_at_once_and_starts_again_later(syste
     assert probe.received == []
     troupe.tell("sup/a", Crash("second"))
     told = await probe.expect(ChildGaveUp)
-    assert (told.path, told.name, len(told.history)) == ("/sup/a", "a", 2)
+    assert (told.path, told.name, len(told.history), told.was_running) == ("/sup/a", "a", 2, True)
     await settle(31)
     assert conditions(sup) == {"a": "running"}
+    troupe.failing.add("a")
+    troupe.tell("sup/a", Crash("third"))
+    await settle(1)
+    assert not (await probe.expect(ChildGaveUp)).was_running
 
 
 async def test_a_failover_that_cannot_be_told_is_logged_and_changes_nothing(

@@ -111,9 +111,10 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
     def take_over(self, message: ChildGaveUp) -> None:
         """Have a standby carry on what an instance could not."""
         # Beside other messages: several may fail at once.
-        self.context.start_task(self._take_over, message.name, message.history[-1], name=message.name)
+        self.context.start_task(self._take_over, message, name=message.name)
 
-    async def _take_over(self, instance: str, failure: str) -> None:
+    async def _take_over(self, message: ChildGaveUp) -> None:
+        instance, failure = message.name, message.history[-1]
         began_s, rules = self.context.now(), self._means.rules
         record = self._means.roster.records.get(instance)
         if record is None or record.desired not in ("running", "paused"):
@@ -121,6 +122,9 @@ class Failover(Actor[ChildGaveUp | FillPool | ListStandbys]):
         if self._means.trips.is_again(instance, began_s):
             reason = "it failed again within the window after a fresh budget: its settings or its files are at fault"
             self._leave(record, reason)
+            return
+        if not message.was_running:
+            self._leave(record, "it does not even start, and would not on a standby")
             return
         try:
             found = await self._find_standby(record)

@@ -14,7 +14,7 @@ from actors import RestartChild, StopChild
 from orchestrator.fleet.failover.failover import ListStandbys
 from orchestrator.fleet.failover.standby import CannotBeCarried, Prepare
 from orchestrator.fleet.failover.view import StandbyList
-from orchestrator.fleet.messages import Command, Disturb, GetInstance, ListInstances, NotNow, Scale, Summarise
+from orchestrator.fleet.messages import Command, Deploy, Disturb, GetInstance, ListInstances, NotNow, Scale, Summarise
 from orchestrator.fleet.record import Record
 from tests.orchestrator.fleet.fakes import FleetUnderTest, Stall
 
@@ -188,6 +188,17 @@ async def test_work_that_no_standby_would_carry_costs_none(tmp_path: Path) -> No
         told = await fleet.until("instance.failover_refused", instance=FIRST)
         assert "its checkpoint cannot be read" in told["reason"]
         assert (await pool_of(fleet)).ready == 1
+
+
+async def test_what_does_not_start_costs_no_standby(tmp_path: Path) -> None:
+    fleet = FleetUnderTest(tmp_path, stall=1)
+    async with fleet.running(standbys=2):
+        await settled(fleet)
+        await fleet.manager.ask(Deploy("stall", 2, settings={"fails": True}), 5)
+        for instance in ("stall-002", "stall-003"):
+            told = await fleet.until("instance.failover_refused", instance=instance)
+            assert "does not even start" in told["reason"]
+        assert (await pool_of(fleet)).ready == 2
 
 
 async def test_where_no_standby_is_free_the_cool_down_is_waited_out_and_that_is_said(tmp_path: Path) -> None:
