@@ -96,7 +96,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 """Parameters of every type for methods that only read; those that are not named here are asked without any."""
 
 
-MEASURED = frozenset({"cpu_percent", "memory_percent", "memory_bytes", "loop_lag_s"})
+MEASURED = frozenset({"cpu_percent", "memory_percent", "memory_bytes", "loop_lag_s", "tasks"})
 """What each way in measures for itself."""
 
 
