@@ -59,11 +59,6 @@ class Period(msgspec.Struct, frozen=True):
                     total[age] += units
         return total
 
-    @property
-    def instances(self) -> int:
-        """How many instances had a share."""
-        return sum(had.budget > 0 for arms in self.streams.values() for had in arms.values())
-
 
 def gather(
     asset: str, budgets: Mapping[str, Mapping[str, float]], takings: Iterable[Taking]
