@@ -35,7 +35,7 @@ from orchestrator.fleet.health.report import (
 )
 from orchestrator.fleet.health.watch import Moment, Watch
 from orchestrator.fleet.health.webhook import Courier
-from orchestrator.fleet.instance import Examine
+from orchestrator.fleet.instance import Condition, Examine
 from orchestrator.fleet.messages import ListInstances, NotAsAsked, Summarise
 from orchestrator.fleet.view import InstancePage, InstanceRow
 
@@ -198,7 +198,10 @@ class HealthMonitor(Actor[ReadHealth]):
             else:
                 self._observe(subject, Probe("restarting", "it has not become ready yet"), settings)
         for row, question in asked:
-            self._note(Subject("instance", row.id), verdict_on(row, await question.answer(), question), settings)
+            subject, answer = Subject("instance", row.id), await question.answer()
+            self._note(subject, verdict_on(row, answer, question), settings)
+            if isinstance(answer, Condition):
+                self._watch.note_traffic(subject, answer.traffic, self._now())
 
     async def _find(self, instance: str) -> ActorRef[Any] | None:
         ref = self._refs.get(instance)

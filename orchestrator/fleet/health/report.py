@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.fleet.health.history import PastFailure
 from orchestrator.fleet.health.incidents import Incident, Outcome
 from orchestrator.fleet.health.probe import Subject, Symptom
+from orchestrator.fleet.health.served import Served
 from orchestrator.fleet.health.watch import Look, Moment, Watch
 from orchestrator.fleet.health.webhook import Delivery
 from orchestrator.fleet.health.window import Figures
@@ -64,6 +65,7 @@ class HealthRow(msgspec.Struct, frozen=True):
         p95_ms: What 95 of 100 stayed within.
         error_rate: The share of looks that found it not well, over the same time, from 0 to 1.
         windows: The same over 1, 5 and 15 minutes.
+        served: What its customers met, an instance's; None while it has served nobody.
         incident: The id of its open incident.
     """
 
@@ -78,6 +80,7 @@ class HealthRow(msgspec.Struct, frozen=True):
     p95_ms: float | None
     error_rate: float | None
     windows: tuple[Figures, ...]
+    served: Served | None
     incident: str | None
 
 
@@ -141,6 +144,7 @@ def _row(subject: Subject, stream: str | None, state: str, watch: Watch, now: Mo
         p95_ms=windows[-1].p95_ms,
         error_rate=windows[-1].error_rate,
         windows=windows,
+        served=watch.served(subject),
         incident=None if incident is None else incident.id,
     )
 

@@ -8,7 +8,9 @@ import msgspec
 
 from orchestrator.fleet.health.incidents import Change, Incidents, Outcome, Tolerance
 from orchestrator.fleet.health.probe import Probe, Subject
+from orchestrator.fleet.health.served import Served, ServedWindow
 from orchestrator.fleet.health.window import SPANS_S, Figures, Window
+from streams.traffic import TrafficCounts
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class Watch:
         self.restored = False
         self._windows: dict[Subject, Window] = {}
         self._looks: dict[Subject, Look] = {}
+        self._served: dict[Subject, ServedWindow] = {}
 
     def note(self, subject: Subject, probe: Probe, tolerance: Tolerance, now: Moment) -> Change | None:
         """Note what a look found, and return what is to be told."""
@@ -53,6 +56,15 @@ class Watch:
         self._looks[subject] = Look(probe, now.at)
         return self.observe(subject, probe, tolerance, now)
 
+    def note_traffic(self, subject: Subject, counts: TrafficCounts, now: Moment) -> None:
+        """Note what an instance says that it has done so far; of one that has done nothing, nothing is kept."""
+        window = self._served.get(subject)
+        if window is None:
+            if not counts.requests:
+                return
+            window = self._served[subject] = ServedWindow()
+        window.note(now.monotonic_s, counts)
+
     def observe(self, subject: Subject, probe: Probe, tolerance: Tolerance, now: Moment) -> Change | None:
         """The same for what was told rather than looked for: it counts for incidents, not for the figures."""
         return self.incidents.observe(subject, probe.symptom, probe.detail, tolerance, now.monotonic_s, now.at)
@@ -61,6 +73,7 @@ class Watch:
         """Forget a subject that is not looked at any more."""
         self._windows.pop(subject, None)
         self._looks.pop(subject, None)
+        self._served.pop(subject, None)
         return self.incidents.dismiss(subject, outcome, now.at)
 
     def instances(self) -> set[str]:
@@ -80,6 +93,11 @@ class Watch:
         """Return a subject's figures over each of `SPANS_S`."""
         window = self._windows.get(subject) or _NOTHING
         return tuple(window.figures(span_s, now.monotonic_s) for span_s in SPANS_S)
+
+    def served(self, subject: Subject) -> Served | None:
+        """Return what an instance has done over the last quarter of an hour; None where nothing is known of it."""
+        window = self._served.get(subject)
+        return None if window is None else window.figures()
 
 
 _NOTHING = Window()
