@@ -153,10 +153,10 @@ class DaemonProcess:
             self.await_fleet()
         return self
 
-    def await_control(self) -> None:
+    def await_control(self, timeout_s: float = _READY_S) -> None:
         """Wait until the control socket answers."""
         assert self.process is not None
-        deadline_s = time.monotonic() + _READY_S
+        deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             if self.process.poll() is not None:
                 raise DaemonEnded(f"exit status {self.process.returncode}:\n{self.output()}")
@@ -164,7 +164,7 @@ class DaemonProcess:
                 client.call("system.ping")
                 return
             time.sleep(_POLL_S)
-        raise AssertionError(f"no answer from the control socket within {_READY_S:g} s")
+        raise AssertionError(f"no answer from the control socket within {timeout_s:g} s")
 
     def await_fleet(self, timeout_s: float = _READY_S) -> None:
         """Wait until all instances that should run do."""
@@ -193,10 +193,10 @@ class DaemonProcess:
         self.signal(signal.SIGKILL)
         assert self.wait() == -signal.SIGKILL
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = 15.0) -> None:
         """Have it stop in order."""
         self.signal(signal.SIGTERM)
-        assert self.wait() == 0, self.output()
+        assert self.wait(timeout_s) == 0, self.output()
 
     def restart(self) -> None:
         """Stop and start it."""
