@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -371,5 +372,10 @@ def _last_failure(ref: ActorRef[Any]) -> str:
     return "it is down" if failure is None else str(failure)[:LONGEST_DETAIL]
 
 
+@lru_cache(maxsize=1)
+def _tolerance_of(not_ready_s: float, down_s: float, remind_s: float) -> Tolerance:
+    return Tolerance(not_ready_s, down_s, remind_s)
+
+
 def _tolerance(settings: HealthMonitoring) -> Tolerance:
-    return Tolerance(settings.not_ready_s, settings.down_s, settings.remind_s)
+    return _tolerance_of(settings.not_ready_s, settings.down_s, settings.remind_s)

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.fleet import checkpoints as module
 from orchestrator.fleet.checkpoints import Checkpoints
+from orchestrator.fleet.instance import CHECKPOINT_EVERY_S, first_checkpoint_in_s
 
 pytestmark = pytest.mark.may_block  # the tests themselves look at files
 
@@ -89,3 +90,11 @@ async def test_what_a_kill_left_is_removed_at_the_first_save(tmp_path: Path) -> 
     os.utime(left, (time.time() - 3600,) * 2)
     await Checkpoints(tmp_path).save("stall-003", b"new")
     assert names(tmp_path) == [young.name, "stall-003"]
+
+
+def test_instances_that_are_started_at_once_are_saved_in_groups_over_half_a_minute() -> None:
+    due = [1000.3 + first_checkpoint_in_s(f"api_services-{n:03d}", 1000.3) for n in range(3000)]
+    assert min(due) >= 1002.0
+    assert max(due) <= 1000.3 + CHECKPOINT_EVERY_S
+    assert {at * 2 % 1 for at in due} == {0.0}
+    assert 40 <= len(set(due)) <= 60
