@@ -273,12 +273,9 @@ def _lost_or_doubled(daemon: DaemonProcess, customers: list[Customer]) -> Iterat
             yield f"{name} has receipt {receipt}, of which the ledger knows nothing"
         elif not booked[receipt]["key"].endswith(f"/idem/{name}"):
             yield f"{name} has receipt {receipt}, which is of {booked[receipt]['key']}"
-    of_customers = [
-        entry
-        for entry in entries
-        if "/idem/" in entry["key"] and entry["key"].rpartition("/idem/")[2] in dict(receipts)
-    ]
-    if len(of_customers) != len(receipts):
-        yield f"{len(receipts)} receipts, {len(of_customers)} bookings of them"
+    names = {name for name, _ in receipts}
+    theirs = sum(entry["key"].rpartition("/idem/")[2] in names for entry in entries if "/idem/" in entry["key"])
+    if theirs != len(receipts):
+        yield f"{len(receipts)} receipts, {theirs} bookings of them"
     for problem in daemon.call("ledger.verify", timeout_s=120)["problems"]:
         yield f"the ledger: {problem}"
