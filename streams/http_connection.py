@@ -31,6 +31,12 @@ from streams.turns import Turns
 
 HEALTH_PATH: Final = "/healthz"
 
+_AT_ONCE_BYTES: Final = 4096
+"""What is parsed in a row: a hundred small requests."""
+
+_MAX_PIPELINED: Final = 32
+"""Requests of one connection that wait for the answers before them; what else came is not parsed yet."""
+
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.WARNING)
 # A request that is cancelled because the host closes is no failure of the application.
@@ -124,6 +130,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._discarded_bytes = 0
         self._idle_since_s = 0.0
+        self._held = b""
         self._answering: HttpCycle | None = None
         self._deaf = False
 
@@ -162,7 +169,27 @@ class HttpConnection(HttpToolsProtocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and watch a request that has not come whole."""
+        """Parse what came, as far as there is room for the requests in it."""
+        if len(data) <= _AT_ONCE_BYTES and not self._held and len(self.pipeline) < _MAX_PIPELINED:
+            self._parse(data)
+        else:
+            self._held += data
+            self._parse_held()
+
+    def _parse_held(self) -> None:
+        """Parse a little at a time: thousands of requests that one peer sends at once must not hold the loop."""
+        while self._held and not self._deaf and len(self.pipeline) < _MAX_PIPELINED:
+            part, self._held = self._held[:_AT_ONCE_BYTES], self._held[_AT_ONCE_BYTES:]
+            self._parse(part)
+        if self._deaf:
+            self._held = b""
+        elif self._held:
+            self.flow.pause_reading()
+        else:
+            self.flow.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse, and watch a request that has not come whole."""
         if self._deaf:
             return
         try:
@@ -263,7 +290,10 @@ class HttpConnection(HttpToolsProtocol):
             state.turns.give_back(self)
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self._held:
+            self.loop.call_soon(self._parse_held)
+        else:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:

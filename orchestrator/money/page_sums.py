@@ -14,6 +14,7 @@ The file is `AuPages1`, the size of a page, four zero bytes, and for each page a
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
@@ -54,6 +55,7 @@ class PageSums:
         self._path = sums_of(ledger)
         self._salts: tuple[int, int] | None = None
         self._recorded = 0
+        self._forgotten = False
 
     def prepare(self) -> None:
         """Take the sums of all pages where there are none yet.
@@ -64,7 +66,7 @@ class PageSums:
         Raises:
             OSError: They cannot be taken.
         """
-        self._salts, self._recorded = None, 0
+        self._salts, self._recorded, self._forgotten = None, 0, False
         try:
             size = self._ledger.stat().st_size
         except FileNotFoundError:
@@ -83,9 +85,12 @@ class PageSums:
         Args:
             frames: How many frames the log has.
         """
+        if self._forgotten:
+            return  # sums of some pages alone would be wrong ones of all others
         try:
             self._record(frames)
         except OSError:
+            self._forgotten = True
             self.forget()
 
     def forget(self) -> None:
@@ -118,7 +123,7 @@ class PageSums:
     def _open(self, page_bytes: int) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if not os.fstat(descriptor).st_size:
-            os.pwrite(descriptor, _HEADER.pack(_MAGIC, page_bytes), 0)
+            _pwrite(descriptor, _HEADER.pack(_MAGIC, page_bytes), 0)
         return descriptor
 
 
@@ -195,8 +200,14 @@ def _write(descriptor: int, sums: dict[int, int], page_bytes: int) -> None:
         while end < len(pages) and pages[end] == pages[end - 1] + 1:
             end += 1
         run = _little_endian(array("I", [sums[page] for page in pages[start:end]]))
-        os.pwrite(descriptor, run.tobytes(), _HEADER.size + (pages[start] - 1) * _SUM.size)
+        _pwrite(descriptor, run.tobytes(), _HEADER.size + (pages[start] - 1) * _SUM.size)
         start = end
+
+
+def _pwrite(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of it; a disk that has room for a part takes that, and says nothing."""
+    if os.pwrite(descriptor, content, offset) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read(path: Path) -> tuple[int, array[int]] | None:

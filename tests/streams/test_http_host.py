@@ -370,6 +370,28 @@ async def test_the_keep_alive_counts_from_the_last_answer_and_never_ends_a_reque
         assert await reader.read() == b""
 
 
+async def test_thousands_of_requests_in_one_piece_are_answered_in_order_and_parsed_as_there_is_room() -> None:
+    count, most = 5000, 0
+    async with hosted(Application()) as host, connected(host) as (reader, writer):
+        writer.write(b"".join(post(b"%d" % number) for number in range(count)) + b"POST / HT")
+        (connection,) = host._connections()
+        for _ in range(count):
+            most = max(most, len(connection.pipeline))
+            status, _, _ = await answer(reader)
+            assert status == 200
+        assert 0 < most < 200
+        await until(lambda: not connection._held)
+        writer.write(b"TP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1")  # what came last was half a request
+        assert (await answer(reader))[0] == 200
+
+
+async def test_a_body_that_comes_in_one_large_piece_is_whole() -> None:
+    application = Application()
+    async with hosted(application) as host, connected(host) as (reader, writer):
+        writer.write(post(b"x" * 200_000))
+        assert (await answer(reader))[0] == 200
+
+
 async def test_line_breaks_between_requests_do_not_keep_a_connection_open() -> None:
     limits = HttpLimits(keep_alive_s=0)
     async with hosted(Application(), limits) as host, connected(host) as (reader, writer):

@@ -286,6 +286,29 @@ def test_where_sums_cannot_be_written_there_are_none(store: Store, path: Path, m
     in_order(path)
 
 
+def test_a_disk_that_takes_only_a_part_of_the_sums_leaves_none(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(store, api_call(1))
+    store.checkpoint(idle=True)
+    whole = os.pwrite
+
+    def partly(descriptor: int, content: bytes, offset: int) -> int:
+        return whole(descriptor, content[: len(content) // 2], offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", partly)
+        write(store, *(api_call(n) for n in range(2, 100)))
+        store.checkpoint(idle=True)
+    write(store, *(api_call(n) for n in range(100, 200)))
+    store.checkpoint(idle=True)
+    assert not sums_of(path).exists()  # nor are some begun anew, which would be wrong of all other pages
+    assert verify(path).ok
+    store.close()
+    ledger_with(path)
+    in_order(path)
+
+
 def test_sums_of_another_ledger_that_was_here_are_not_taken_for_these(path: Path) -> None:
     ledger_with(path, *(api_call(n) for n in range(200)))
     path.unlink()
