@@ -1,7 +1,7 @@
 """Tells many listeners of events at a cost that their number does not decide.
 
 An event is encoded once, whoever listens. Listeners are woken in small groups with pauses between them, which are so
-long that all of them together have a twentieth of the loop's time, and no turn of it is longer than a group takes. The
+long that all of them together have a thirtieth of the loop's time, and no turn of it is longer than a group takes. The
 more there are, or the busier the daemon is, the more events each of their writes carries; who cannot keep up with that
 is cut off, for the fleet does not wait. Without a listener there is no timer, no task and no subscription.
 """
@@ -20,11 +20,11 @@ from orchestrator.events import Event, EventBus
 
 MAX_LISTENERS: Final = 2048
 
-GROUP: Final = 16
-GROUP_EVERY_S: Final = 0.016
+GROUP: Final = 8
+GROUP_EVERY_S: Final = 0.008
 """So many listeners are woken this often at most."""
 
-PAUSE: Final = 19.0
+PAUSE: Final = 29.0
 """A pause is at least so many times as long as the writes of the group before it took."""
 
 _TURNS_OF_A_WRITE: Final = 2
