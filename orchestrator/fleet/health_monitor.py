@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 
-from actors import Actor, ActorError, ActorRef, FindChild, Request, SignOfLife, on
+from actors import Actor, ActorError, ActorRef, FindChild, OwnedTask, Request, SignOfLife, on
 from config.health_monitoring import HealthMonitoring
 from orchestrator.events import Event, EventBus
 from orchestrator.fleet.health.history import History, PastFailure
@@ -110,6 +110,7 @@ class HealthMonitor(Actor[ReadHealth]):
         self._refs: dict[str, ActorRef[Any]] = {}
         self._seen: set[str] = watch.instances()
         self._unsubscribe: Callable[[], None] | None = None
+        self._keeping: OwnedTask | None = None
 
     async def on_start(self) -> None:
         """Take up what a former run left open, and watch."""
@@ -127,13 +128,15 @@ class HealthMonitor(Actor[ReadHealth]):
         )
         self.context.start_task(self._watch_services, name="services")
         self.context.start_task(self._watch_instances, name="instances")
-        self.context.start_task(self._keep_history, name="history")
+        self._keeping = self.context.start_task(self._keep_history, name="history")
         self.context.start_task(self._courier.run, name="webhook")
 
     async def on_stop(self, reason: BaseException | None) -> None:
         """Write what is known."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        if self._keeping is not None:
+            await self._keeping.cancel_and_wait()  # it must not come back to a file that is closed
         try:
             await self._history.flush()
         except (OSError, sqlite3.Error) as error:

@@ -9,21 +9,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from time import time_ns
-from typing import Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import msgspec
 
 from orchestrator.fleet.health.incidents import Incident
-
-Args = ParamSpec("Args")
-R = TypeVar("R")
+from orchestrator.side_database import SideDatabase
 
 FAILURES_KEPT: Final = 10_000
 INCIDENTS_KEPT: Final = 2_000
@@ -32,7 +26,6 @@ INCIDENTS_KEPT: Final = 2_000
 WAITING_MOST: Final = 5_000
 """Records that wait to be written."""
 
-_BUSY_MS: Final = 2_000
 _TRIM_EVERY: Final = 500
 
 _SCHEMA: Final = """
@@ -79,11 +72,9 @@ class History:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._database = SideDatabase(file, _SCHEMA)
         self._waiting: deque[Entry] = deque(maxlen=WAITING_MOST)
         self._turn = asyncio.Lock()
-        self._thread: ThreadPoolExecutor | None = None
-        self._database: sqlite3.Connection | None = None
         self._written = 0
         self.arrived = asyncio.Event()
 
@@ -93,8 +84,7 @@ class History:
         Raises:
             OSError, sqlite3.Error: It can be neither opened nor replaced.
         """
-        async with self._turn:
-            return await self._in_thread(self._open)
+        return await self._database.open(self._open_incidents)
 
     def add(self, entry: Entry) -> None:
         """Have a record written soon. Where too many wait, the oldest of them are lost."""
@@ -113,7 +103,7 @@ class History:
             if not batch:
                 return
             try:
-                await self._in_thread(self._write, batch)
+                await self._database.run(self._write, batch)
             except (OSError, sqlite3.Error):
                 self.arrived.set()
                 raise
@@ -128,98 +118,43 @@ class History:
         Raises:
             OSError, sqlite3.Error: They cannot be read.
         """
-        async with self._turn:
-            return await self._in_thread(self._failures, limit, name)
+        return await self._database.run(self._failures, limit, name)
 
     async def past_incidents(self, limit: int, name: str | None = None) -> tuple[Incident, ...]:
         """Return the last incidents, of one subject or of all, the newest first. Raises as `failures` does."""
-        async with self._turn:
-            return await self._in_thread(self._incidents, limit, name)
+        return await self._database.run(self._incidents, limit, name)
 
     async def close(self) -> None:
         """Close the file; does nothing when it is not open."""
-        async with self._turn:
-            if self._database is not None:
-                await self._in_thread(self._database.close)
-                self._database = None
-            if self._thread is not None:
-                self._thread.shutdown(wait=False)  # it has nothing left to do
-                self._thread = None
+        await self._database.close()
 
-    async def _in_thread(self, work: Callable[Args, R], *args: Args.args, **kwargs: Args.kwargs) -> R:
-        # One of its own: the shared ones may all be busy with a slow disk, just when something is to be told of it.
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="health-history")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
-
-    # -- in that thread -------------------------------------------------------------------------------------
-
-    def _open(self) -> tuple[Incident, ...]:
-        try:
-            return self._open_incidents()
-        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, or no room: the file itself is not at fault
-            self._put_aside()
-            return self._open_incidents()
+    # -- in its thread --------------------------------------------------------------------------------------
 
     def _open_incidents(self) -> tuple[Incident, ...]:
-        found = self._connection().execute(
+        found = self._database.connection().execute(
             "SELECT record FROM incidents WHERE closed_at IS NULL ORDER BY opened_at LIMIT ?", (INCIDENTS_KEPT,)
         )
         return tuple(_INCIDENT.decode(record) for (record,) in found)
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._database is None:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file.touch(mode=0o600)
-            database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-            try:
-                database.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = FULL")
-                database.executescript(_SCHEMA)
-            except BaseException:
-                database.close()
-                raise
-            self._database = database
-        return self._database
-
-    def _put_aside(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        self._file.replace(self._file.with_name(f"{self._file.name}.broken-{time_ns()}"))
-        for rest in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._file.with_name(self._file.name + rest).unlink()
-
     def _write(self, batch: Sequence[Entry]) -> None:
-        database = self._connection()
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database.transaction() as database:
             for entry in batch:
                 _insert(database, entry)
             self._written += len(batch)
             if self._written >= _TRIM_EVERY or len(batch) >= _TRIM_EVERY:
                 self._written = 0
                 _trim(database)
-            database.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # SQLite itself rolls back after some errors
-                database.execute("ROLLBACK")
-            raise
 
     def _failures(self, limit: int, name: str | None) -> tuple[PastFailure, ...]:
         where, values = ("", ()) if name is None else ("WHERE name = ?", (name,))
         query = f"SELECT record FROM failures {where} ORDER BY n DESC LIMIT ?"  # noqa: S608 - words of this file
-        found = self._connection().execute(query, (*values, limit))
+        found = self._database.connection().execute(query, (*values, limit))
         return tuple(_FAILURE.decode(record) for (record,) in found)
 
     def _incidents(self, limit: int, name: str | None) -> tuple[Incident, ...]:
         where, values = ("", ()) if name is None else ("WHERE name = ?", (name,))
         query = f"SELECT record FROM incidents {where} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - the same
-        found = self._connection().execute(query, (*values, limit))
+        found = self._database.connection().execute(query, (*values, limit))
         return tuple(_INCIDENT.decode(record) for (record,) in found)
 
 

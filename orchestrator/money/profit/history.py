@@ -9,22 +9,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
-from time import time_ns
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 import msgspec
 
 from orchestrator.money.profit.decision import Decision
 from orchestrator.money.profit.period import Period
+from orchestrator.side_database import SideDatabase
 from streams.booking import BookName
-
-Args = ParamSpec("Args")
-R = TypeVar("R")
 
 KEPT_DECISIONS: Final = 5_000
 """Of each book; two weeks of them at one in five minutes."""
@@ -35,7 +29,6 @@ KEPT_PERIODS: Final = 120
 WAITING_MOST: Final = 500
 """Decisions, and periods, that wait to be written."""
 
-_BUSY_MS: Final = 2_000
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS decisions (
         id INTEGER PRIMARY KEY, book TEXT NOT NULL, record BLOB NOT NULL
@@ -75,12 +68,10 @@ class History:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._database = SideDatabase(file, _SCHEMA)
         self._decisions: dict[int, Decision] = {}
         self._periods: dict[tuple[str, int], Period] = {}
         self._turn = asyncio.Lock()
-        self._thread: ThreadPoolExecutor | None = None
-        self._database: sqlite3.Connection | None = None
 
     async def open(self, book: BookName) -> Kept:
         """Open the file, and return what is left of a book.
@@ -88,11 +79,7 @@ class History:
         Raises:
             OSError, sqlite3.Error: It can be neither opened nor replaced.
         """
-        async with self._turn:
-            if self._thread is None:
-                # One of its own: the shared ones may all be busy with a slow disk.
-                self._thread = ThreadPoolExecutor(1, thread_name_prefix="profit-history")
-            return await self._in_thread(self._open, book)
+        return await self._database.open(self._kept, book)
 
     async def save(self, decisions: Iterable[Decision] = (), period: Period | None = None) -> None:
         """Write decisions durably, new ones and such as are known by their numbers already, and a period.
@@ -108,7 +95,7 @@ class History:
                 del self._decisions[number]
             for key in list(self._periods)[:-KEPT_PERIODS]:
                 del self._periods[key]
-            await self._in_thread(self._write, dict(self._decisions), dict(self._periods))
+            await self._database.run(self._write, dict(self._decisions), dict(self._periods))
             self._decisions.clear()
             self._periods.clear()
 
@@ -123,73 +110,25 @@ class History:
         Raises:
             OSError, sqlite3.Error: They cannot be read.
         """
-        async with self._turn:
-            return await self._in_thread(self._page, book, limit, before)
+        return await self._database.run(self._page, book, limit, before)
 
     async def close(self) -> None:
         """Close the file; does nothing when it is not open."""
-        async with self._turn:
-            if self._database is not None:
-                await self._in_thread(self._database.close)
-                self._database = None
-            if self._thread is not None:
-                self._thread.shutdown(wait=False)  # it has nothing left to do
-                self._thread = None
+        await self._database.close()
 
-    async def _in_thread(self, work: Callable[Args, R], *args: Args.args, **kwargs: Args.kwargs) -> R:
-        if self._thread is None:
-            raise OSError(f"{self._file} is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
-
-    # -- in that thread -------------------------------------------------------------------------------------
-
-    def _open(self, book: BookName) -> Kept:
-        try:
-            return self._kept(book)
-        except (sqlite3.DatabaseError, msgspec.DecodeError, zlib.error) as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, or no room: the file itself is not at fault
-            self._put_aside()
-            return self._kept(book)
+    # -- in its thread --------------------------------------------------------------------------------------
 
     def _kept(self, book: BookName) -> Kept:
-        database = self._connection()
+        database = self._database.connection()
         (last,) = database.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()
         records = database.execute("SELECT record FROM periods WHERE book = ? ORDER BY id", (book,))
-        periods = tuple(_PERIOD.decode(zlib.decompress(record)) for (record,) in records)
+        periods = tuple(_PERIOD.decode(_decompressed(record)) for (record,) in records)
         recent = self._page(book, 2 * KEPT_PERIODS, None)
         unsettled = [each for each in recent if each.applied and not (each.outcome and each.outcome.complete)]
         return Kept(last, periods, tuple(reversed(unsettled)))
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._database is None:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file.touch(mode=0o600)
-            database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-            try:
-                database.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = FULL")
-                database.executescript(_SCHEMA)
-            except BaseException:
-                database.close()
-                raise
-            self._database = database
-        return self._database
-
-    def _put_aside(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        self._file.replace(self._file.with_name(f"{self._file.name}.broken-{time_ns()}"))
-        for rest in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._file.with_name(self._file.name + rest).unlink()
-
     def _write(self, decisions: dict[int, Decision], periods: dict[tuple[str, int], Period]) -> None:
-        database = self._connection()
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database.transaction() as database:
             for number, decision in decisions.items():
                 row = (number, decision.book, _TO_JSON.encode(decision))
                 database.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?)", row)
@@ -198,17 +137,19 @@ class History:
                 record = zlib.compress(_TO_MSGPACK.encode(period), 1)
                 database.execute("INSERT OR REPLACE INTO periods VALUES (?, ?, ?)", (book, number, record))
                 _trim(database, "periods", book, KEPT_PERIODS)
-            database.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # SQLite itself rolls back after some errors
-                database.execute("ROLLBACK")
-            raise
 
     def _page(self, book: BookName, limit: int, before: int | None) -> tuple[Decision, ...]:
         query = "SELECT record FROM decisions WHERE book = ? AND id < ? ORDER BY id DESC LIMIT ?"
         end = 2**62 if before is None else before
-        found = self._connection().execute(query, (book, end, limit))
+        found = self._database.connection().execute(query, (book, end, limit))
         return tuple(_DECISION.decode(record) for (record,) in found)
+
+
+def _decompressed(record: bytes) -> bytes:
+    try:
+        return zlib.decompress(record)
+    except zlib.error as error:
+        raise ValueError(f"a period's record is damaged: {error}") from error
 
 
 def _trim(database: sqlite3.Connection, table: str, book: str, kept: int) -> None:

@@ -51,6 +51,7 @@ async def test_years_of_trouble_do_not_fill_the_disk(tmp_path: Path, monkeypatch
     for name, most in (("FAILURES_KEPT", 20), ("INCIDENTS_KEPT", 5), ("_TRIM_EVERY", 10)):
         monkeypatch.setattr(module, name, most)
     history = History(tmp_path / "health.sqlite3")
+    await history.open()
     still_open = incident(0)
     history.add(still_open)
     for number in range(1, 101):
@@ -101,6 +102,7 @@ async def test_what_cannot_be_written_waits_and_is_written_later(tmp_path: Path)
 
 async def test_only_so_much_waits_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History(tmp_path / "no" / "health.sqlite3")
+    await history.open()
     for number in range(module.WAITING_MOST + 7):
         history.add(failure(number))
     await history.flush()

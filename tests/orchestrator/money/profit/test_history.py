@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from orchestrator import side_database
 from orchestrator.money.profit import history as history_module
 from orchestrator.money.profit.decision import Decision, Outcome
 from orchestrator.money.profit.history import History, Kept
@@ -88,7 +89,7 @@ async def test_a_broken_file_is_put_aside(history: History, file: Path) -> None:
 async def test_while_it_cannot_be_written_what_is_new_waits(
     history: History, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_module, "_BUSY_MS", 1)
+    monkeypatch.setattr(side_database, "_BUSY_MS", 1)
     await history.open("paper")
     other = sqlite3.connect(file, isolation_level=None)
     try:
