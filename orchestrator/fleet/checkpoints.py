@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 from config.saving import remove_abandoned, write_all_atomically
+from streams.to_its_end import to_its_end
 
 
 class _Ticket:
@@ -77,7 +76,7 @@ class Checkpoints:
             if not ticket.over:
                 group, self._waiting = self._waiting, {}
                 # To the end even when cancelled: others' are in it.
-                await _to_its_end(asyncio.to_thread(self._write, group))
+                await to_its_end(asyncio.to_thread(self._write, group))
         if ticket.failure is not None:
             raise ticket.failure
 
@@ -93,13 +92,3 @@ class Checkpoints:
             failure = error
         for ticket in group.values():
             ticket.over, ticket.failure = True, failure
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await something to its end; a cancellation is passed on afterwards."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -21,6 +20,7 @@ from streams.crypto_arbitrage.costing import Holdings
 from streams.crypto_arbitrage.order import Order, OrderReport
 from streams.crypto_arbitrage.plan import Plan
 from streams.crypto_arbitrage.trip import Outcome
+from streams.to_its_end import to_its_end
 
 JOURNAL_FILE: Final = "trips.jsonl"
 
@@ -201,14 +201,14 @@ class Journal:
         """
         async with self._turn:
             # To the end even when cancelled: memory and file must not part.
-            await _to_its_end(self._append_and_take(lines))
+            await to_its_end(self._append_and_take(lines))
         if self._size_bytes > _COMPACT_BYTES and self.memory.plan is None:
             await self._compact()
 
     async def _compact(self) -> None:
         async with self._turn:
             data = _encode(self.memory.kept())
-            await _to_its_end(asyncio.to_thread(write_atomically, self._file, data))
+            await to_its_end(asyncio.to_thread(write_atomically, self._file, data))
             self._size_bytes = len(data)
 
     async def _append_and_take(self, lines: tuple[Line, ...]) -> None:
@@ -249,16 +249,6 @@ class Journal:
 
 def _encode(line: Line) -> bytes:
     return msgspec.json.encode(line) + b"\n"
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await something to its end; a cancellation is passed on afterwards."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise
 
 
 _DECODER: Final = msgspec.json.Decoder(Line)

@@ -119,8 +119,8 @@ class Observer:
             gave_up = vitals.condition == "gave_up"
             return Look(unknown, ready=False, gave_up=gave_up, restarts=vitals.restarts, detail=failure)
         condition = await _examined(ref)
-        if condition is None:
-            return Look(unknown, ready=False, gave_up=False, restarts=vitals.restarts, detail="it does not answer")
+        if isinstance(condition, str):
+            return Look(unknown, ready=False, gave_up=False, restarts=vitals.restarts, detail=condition)
         traffic = condition.traffic
         work = msgspec.structs.replace(
             booked, requests=traffic.requests, errors=traffic.errors, durations=traffic.durations
@@ -129,13 +129,14 @@ class Observer:
         return Look(work, ready=health.ready, gave_up=False, restarts=vitals.restarts, detail=health.detail)
 
 
-async def _examined(ref: ActorRef[Any]) -> Condition | None:
+async def _examined(ref: ActorRef[Any]) -> Condition | str:
+    """Return what an instance says of itself, or why it says nothing."""
     try:
         condition: Condition = await ref.ask(Examine(), ASK_S)
     except AskTimeout:
-        return None
-    except Exception:  # noqa: BLE001 - it failed, or ended, while it was asked: that is what it has to say
-        return None
+        return "it does not answer"
+    except Exception as error:  # noqa: BLE001 - it failed, or ended, while it was asked: that is what it has to say
+        return f"it does not answer: {type(error).__name__}: {error}"
     return condition
 
 
